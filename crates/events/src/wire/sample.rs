@@ -1,0 +1,153 @@
+//! Batches of joined rows and marks. Features stay as they were sent, as JSON: here nobody has checked them against a schema.
+//! It must not know what becomes of them.
+
+use std::borrow::Cow;
+
+use tidemill_domain::{Label, PredictionId, PredictionRecord};
+
+use super::cells::{is_finite, scored_json};
+use super::columns::{Batches, ColumnError, instants, texts, to_json, try_texts, write};
+use crate::intake::source;
+use crate::sample::SampleItem;
+
+const COLUMNS: [&str; 11] = [
+    "kind",
+    "prediction_id",
+    "entity",
+    "time",
+    "features",
+    "scored",
+    "label",
+    "label_source",
+    "label_time",
+    "label_prediction_id",
+    "extra",
+];
+
+/// The stream of some items.
+pub(super) fn encode(items: &[SampleItem]) -> Result<Vec<u8>, ColumnError> {
+    let columns = vec![
+        texts("kind", items.iter().map(|i| Some(Cow::Borrowed(kind(i))))),
+        texts("prediction_id", items.iter().map(|i| id(i).map(|id| Cow::Borrowed(id.as_str())))),
+        texts("entity", items.iter().map(|i| record(i)?.entity.as_deref().map(Cow::Borrowed))),
+        instants("time", items.iter().map(|i| match i {
+            SampleItem::Expired { time, .. } => Some(*time),
+            _ => record(i).map(|r| r.time),
+        })),
+        try_texts("features", items.iter().map(|i| record(i).map(features).transpose()))?,
+        try_texts("scored", items.iter().map(|i| record(i).map_or(Ok(None), |r| scored_json(&r.scored))))?,
+        try_texts("label", items.iter().map(|i| label(i).map(label_json).transpose()))?,
+        texts("label_source", items.iter().map(|i| label(i).map(|l| Cow::Borrowed(source::name(l.source))))),
+        instants("label_time", items.iter().map(|i| label(i).map(|l| l.time))),
+        texts("label_prediction_id", items.iter().map(|i| other_id(i).map(|id| Cow::Borrowed(id.as_str())))),
+        try_texts("extra", items.iter().map(extra))?,
+    ];
+    write(columns, items.len())
+}
+
+/// The items of a stream.
+pub(super) fn decode(payload: &[u8]) -> Result<Vec<SampleItem>, ColumnError> {
+    let batches = Batches::read(payload, |name| COLUMNS.contains(&name))?;
+    let mut items = Vec::new();
+    for batch in &batches.list {
+        let text = |name| batches.texts(batch, name);
+        let (kind, id, entity, time) = (text("kind")?, text("prediction_id")?, text("entity")?, batches.instants(batch, "time")?);
+        let (features, scored, label) = (text("features")?, text("scored")?, text("label")?);
+        let (label_source, label_time) = (text("label_source")?, batches.instants(batch, "label_time")?);
+        let (label_id, extra) = (text("label_prediction_id")?, text("extra")?);
+        let record = |row| {
+            Ok::<_, ColumnError>(PredictionRecord {
+                prediction_id: PredictionId::new(id.need(row)?),
+                entity: entity.at(row)?.map(str::to_owned),
+                time: time.need(row)?,
+                features: features.need_json(row)?,
+                scored: scored.json(row)?.unwrap_or_default(),
+            })
+        };
+        for row in 0..batch.num_rows() {
+            items.push(match kind.need(row)? {
+                "expired" => SampleItem::Expired { prediction_id: PredictionId::new(id.need(row)?), time: time.need(row)? },
+                "labelled" => {
+                    let record = record(row)?;
+                    let other = label_id.at(row)?.map(PredictionId::new);
+                    let label = Label {
+                        prediction_id: other.unwrap_or_else(|| record.prediction_id.clone()),
+                        label: label.need_json(row)?,
+                        source: source::parse(label_source.need(row)?).ok_or_else(|| unknown("label_source", row))?,
+                        time: label_time.need(row)?,
+                    };
+                    SampleItem::Labelled { record, label }
+                }
+                "mark" => SampleItem::Mark(extra.need_json(row)?),
+                "observed" => SampleItem::Observed(record(row)?),
+                "refused" => SampleItem::Refused(extra.need_json(row)?),
+                _ => return Err(unknown("kind", row)),
+            });
+        }
+    }
+    Ok(items)
+}
+
+pub(super) fn unknown(column: &str, row: usize) -> ColumnError {
+    ColumnError::Cell { column: column.to_owned(), row, problem: "it says something unknown" }
+}
+
+fn kind(item: &SampleItem) -> &'static str {
+    match item {
+        SampleItem::Expired { .. } => "expired",
+        SampleItem::Labelled { .. } => "labelled",
+        SampleItem::Mark(_) => "mark",
+        SampleItem::Observed(_) => "observed",
+        SampleItem::Refused(_) => "refused",
+    }
+}
+
+fn record(item: &SampleItem) -> Option<&PredictionRecord> {
+    match item {
+        SampleItem::Labelled { record, .. } | SampleItem::Observed(record) => Some(record),
+        SampleItem::Expired { .. } | SampleItem::Mark(_) | SampleItem::Refused(_) => None,
+    }
+}
+
+fn label(item: &SampleItem) -> Option<&Label> {
+    match item {
+        SampleItem::Labelled { label, .. } => Some(label),
+        SampleItem::Expired { .. } | SampleItem::Mark(_) | SampleItem::Observed(_) | SampleItem::Refused(_) => None,
+    }
+}
+
+fn id(item: &SampleItem) -> Option<&PredictionId> {
+    match item {
+        SampleItem::Expired { prediction_id, .. } => Some(prediction_id),
+        SampleItem::Labelled { record, .. } | SampleItem::Observed(record) => Some(&record.prediction_id),
+        SampleItem::Mark(_) | SampleItem::Refused(_) => None,
+    }
+}
+
+/// The id in a label, where it is not that of the row.
+fn other_id(item: &SampleItem) -> Option<&PredictionId> {
+    let named = &label(item)?.prediction_id;
+    (Some(named) != id(item)).then_some(named)
+}
+
+fn features(record: &PredictionRecord) -> Result<String, ColumnError> {
+    if !record.features.values().all(is_finite) {
+        return Err(ColumnError::NotExact("a feature"));
+    }
+    to_json("features", &record.features)
+}
+
+fn label_json(label: &Label) -> Result<String, ColumnError> {
+    if !is_finite(&label.label) {
+        return Err(ColumnError::NotExact("a label"));
+    }
+    to_json("label", &label.label)
+}
+
+fn extra(item: &SampleItem) -> Result<Option<String>, ColumnError> {
+    match item {
+        SampleItem::Mark(mark) => super::clean::mark_json(mark).map(Some),
+        SampleItem::Refused(refused) => to_json("extra", refused).map(Some),
+        SampleItem::Expired { .. } | SampleItem::Labelled { .. } | SampleItem::Observed(_) => Ok(None),
+    }
+}

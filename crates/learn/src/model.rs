@@ -1,0 +1,233 @@
+//! A model: preprocessing, estimator and answers in one, its artefact, and the checks when one is read.
+//!
+//! The artefact is JSON: versioned, keys in order, nothing in it that depends on the machine, the time or the order of a
+//! hash map. Must not know how models are fitted.
+
+use serde::{Deserialize, Serialize};
+use tidemill_domain::{Algorithm, ContentHash, Output, Value};
+
+use crate::boosting::Boosting;
+use crate::calibrate::softmax;
+use crate::error::BundleError;
+use crate::linear::Linear;
+use crate::mlp::Mlp;
+use crate::target::Unit;
+use crate::validate::finite;
+
+/// The version of the artefact's format.
+pub const FORMAT: u32 = 1;
+
+/// A fitted model with its preprocessing. It predicts the same bits wherever it is loaded.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Draft")]
+pub struct Model {
+    pub(crate) algorithm: Algorithm,
+    pub(crate) answers: Answers,
+    pub(crate) estimator: Estimator,
+    /// Rows that it learnt from.
+    pub(crate) rows: u64,
+    pub(crate) schema_hash: ContentHash,
+}
+
+/// How scores become answers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Answers {
+    /// Probabilities of these classes, which are sorted; scores are drawn to the anchor by the temperature.
+    Classes { anchor: Vec<f64>, names: Vec<String>, temperature: f64 },
+    /// A number in a unit.
+    Number(Unit),
+}
+
+/// What turns features into scores: one per class, or one number in standard deviations from the mean.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Estimator {
+    /// Trees.
+    Boosting(Boosting),
+    /// The same scores for every row.
+    Constant(Vec<f64>),
+    /// A linear model.
+    Linear(Linear),
+    /// A network.
+    Mlp(Mlp),
+}
+
+impl Estimator {
+    /// One score per class, or one number where `classes` is 0.
+    pub(crate) fn scores(&self, features: &[Value], classes: usize) -> Vec<f64> {
+        match self {
+            Self::Boosting(b) => b.scores(features, classes),
+            Self::Constant(scores) => scores.clone(),
+            Self::Linear(l) => {
+                let mut scores = l.outputs(features);
+                if classes == 2 {
+                    // One output: the logit of the second class against the first.
+                    scores.insert(0, 0.0);
+                }
+                scores
+            }
+            Self::Mlp(m) => m.scores(features),
+        }
+    }
+
+    fn check(&self, classes: usize) -> Result<(), String> {
+        match self {
+            Self::Boosting(b) => b.check(classes),
+            Self::Constant(scores) if scores.len() == classes.max(1) => finite(scores.iter().copied()),
+            Self::Constant(_) => Err("the constant scores do not match the classes".to_owned()),
+            Self::Linear(l) => l.check(if classes > 2 { classes } else { 1 }),
+            Self::Mlp(m) => m.check(classes),
+        }
+    }
+}
+
+impl Model {
+    /// The answer for one row, its features in schema order. Cells that are absent or of the wrong type count as missing,
+    /// categories that training did not meet as rare ones.
+    ///
+    /// Probabilities are within 0 and 1, sum to 1 and stand in the order of the sorted class names.
+    #[must_use]
+    pub fn predict(&self, features: &[Value]) -> Output {
+        match &self.answers {
+            Answers::Number(unit) => {
+                let z = self.estimator.scores(features, 0).first().copied().unwrap_or(0.0);
+                Output::Number(unit.number_at(z))
+            }
+            Answers::Classes { anchor, names, temperature } => {
+                let p = softmax(&self.estimator.scores(features, names.len()), anchor, *temperature);
+                Output::Classes(names.iter().cloned().zip(p).collect())
+            }
+        }
+    }
+
+    /// The answers for many rows, in their order.
+    #[must_use]
+    pub fn predict_many(&self, rows: &[&[Value]]) -> Vec<Output> {
+        rows.iter().map(|row| self.predict(row)).collect()
+    }
+
+    /// The family of its learner.
+    #[must_use]
+    pub fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// The hash of the schema it was fitted under; rows of another schema mean something else.
+    #[must_use]
+    pub fn schema_hash(&self) -> &ContentHash {
+        &self.schema_hash
+    }
+
+    /// The classes it knows, sorted; `None` for a model of numbers.
+    #[must_use]
+    pub fn classes(&self) -> Option<&[String]> {
+        match &self.answers {
+            Answers::Classes { names, .. } => Some(names),
+            Answers::Number(_) => None,
+        }
+    }
+
+    /// Rows that it learnt from.
+    #[must_use]
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// How many numbers it learnt: coefficients, weights, or splits and leaves.
+    #[must_use]
+    pub fn n_parameters(&self) -> u64 {
+        match &self.estimator {
+            Estimator::Boosting(b) => b.n_parameters(),
+            Estimator::Constant(scores) => scores.len() as u64,
+            Estimator::Linear(l) => l.n_parameters(),
+            Estimator::Mlp(m) => m.n_parameters(),
+        }
+    }
+
+    /// The artefact. Equal models have equal bytes.
+    ///
+    /// # Errors
+    /// When it cannot be written down; a fitted model always can.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, BundleError> {
+        #[derive(Serialize)]
+        struct Bundle<'a> {
+            format: u32,
+            model: &'a Model,
+        }
+        Ok(serde_json::to_vec(&Bundle { format: FORMAT, model: self })?)
+    }
+
+    /// Reads an artefact, from whomever.
+    ///
+    /// # Errors
+    /// [`BundleError`] for anything that [`Model::to_bytes`] could not have written.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, BundleError> {
+        #[derive(Deserialize)]
+        struct Header {
+            format: u32,
+        }
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Bundle {
+            #[serde(rename = "format")]
+            _format: u32,
+            model: Draft,
+        }
+        let Header { format } = serde_json::from_slice(bytes)?;
+        if format != FORMAT {
+            return Err(BundleError::Format { found: format, expected: FORMAT });
+        }
+        let Bundle { model, .. } = serde_json::from_slice(bytes)?;
+        Self::try_from(model).map_err(BundleError::Inconsistent)
+    }
+}
+
+/// A model as read, before it is checked.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Draft {
+    algorithm: Algorithm,
+    answers: Answers,
+    estimator: Estimator,
+    rows: u64,
+    schema_hash: ContentHash,
+}
+
+impl TryFrom<Draft> for Model {
+    type Error = String;
+
+    fn try_from(draft: Draft) -> Result<Self, String> {
+        let Draft { algorithm, answers, estimator, rows, schema_hash } = draft;
+        let family = match &estimator {
+            Estimator::Boosting(_) => Algorithm::Boosting,
+            Estimator::Constant(_) => algorithm,
+            Estimator::Linear(_) => Algorithm::Linear,
+            Estimator::Mlp(_) => Algorithm::Mlp,
+        };
+        if family != algorithm {
+            return Err(format!("an estimator of {family} is called {algorithm}"));
+        }
+        let hash = schema_hash.as_str();
+        if hash.len() != 64 || !hash.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+            return Err("the schema hash is not one".to_owned());
+        }
+        let classes = match &answers {
+            Answers::Number(unit) => {
+                unit.check()?;
+                0
+            }
+            Answers::Classes { anchor, names, temperature } => {
+                let sorted = names.windows(2).all(|w| w[0] < w[1]);
+                // Logarithms of frequencies.
+                let anchored = anchor.len() == names.len() && anchor.iter().all(|a| (-1e3..=0.0).contains(a));
+                if names.is_empty() || !sorted || !anchored || !(0.01..=100.0).contains(temperature) {
+                    return Err("the classes or their temperature are impossible".to_owned());
+                }
+                names.len()
+            }
+        };
+        estimator.check(classes)?;
+        Ok(Self { algorithm, answers, estimator, rows, schema_hash })
+    }
+}

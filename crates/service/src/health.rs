@@ -1,0 +1,132 @@
+//! What whoever watches the process is told: alive, ready, and the counters.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use serde::Serialize;
+use tidemill_bus::Bus;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::metrics::Metrics;
+
+/// The state of a part of the process, for example of a role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PartState {
+    /// It reads what the log holds already.
+    CatchingUp,
+    /// It works on what comes now.
+    Live,
+    /// Another replica is active.
+    Standby,
+    /// It has not begun.
+    Starting,
+    /// It has ended.
+    Stopped,
+}
+
+impl PartState {
+    fn is_ready(self) -> bool {
+        match self {
+            Self::Live | Self::Standby => true,
+            Self::CatchingUp | Self::Starting | Self::Stopped => false,
+        }
+    }
+}
+
+/// The state of the process. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct Health {
+    parts: Arc<Mutex<BTreeMap<String, PartState>>>,
+    bus: Arc<OnceLock<Bus>>,
+}
+
+#[derive(Serialize)]
+struct Report {
+    ready: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    connected: Option<bool>,
+    parts: BTreeMap<String, PartState>,
+}
+
+impl Health {
+    /// Says what state a part is in.
+    pub fn set(&self, part: &str, state: PartState) {
+        self.parts.lock().unwrap_or_else(PoisonError::into_inner).insert(part.to_owned(), state);
+    }
+
+    /// What state a part is in.
+    #[must_use]
+    pub fn get(&self, part: &str) -> Option<PartState> {
+        self.parts.lock().unwrap_or_else(PoisonError::into_inner).get(part).copied()
+    }
+
+    /// From now on the process is ready only while it is connected.
+    pub fn watch_bus(&self, bus: Bus) {
+        // The first bus counts; a process has one.
+        let _ = self.bus.set(bus);
+    }
+
+    /// Whether the process does what it is there for.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.report().ready
+    }
+
+    fn report(&self) -> Report {
+        let parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let connected = self.bus.get().map(Bus::is_connected);
+        let ready = connected.unwrap_or(true) && parts.values().all(|state| state.is_ready());
+        Report { ready, connected, parts }
+    }
+}
+
+/// Serves `/livez`, `/readyz` and `/metrics` until `stop`.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    health: Health,
+    metrics: Metrics,
+    stop: CancellationToken,
+) -> std::io::Result<()> {
+    axum::serve(listener, router(health, metrics)).with_graceful_shutdown(stop.cancelled_owned()).await
+}
+
+fn router(health: Health, metrics: Metrics) -> Router {
+    Router::new()
+        .route("/livez", get(async || "alive\n"))
+        .route("/readyz", get(readyz).with_state(health))
+        .route("/metrics", get(counters).with_state(metrics))
+}
+
+async fn readyz(State(health): State<Health>) -> impl IntoResponse {
+    let report = health.report();
+    let status = if report.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, axum::Json(report))
+}
+
+async fn counters(State(metrics): State<Metrics>) -> impl IntoResponse {
+    let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(header::CONTENT_TYPE, content_type)], metrics.text())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ready_means_every_part_is() {
+        let health = Health::default();
+        assert!(health.is_ready());
+        health.set("a", PartState::Live);
+        health.set("b", PartState::CatchingUp);
+        assert!(!health.is_ready());
+        health.set("b", PartState::Standby);
+        assert!(health.is_ready());
+    }
+}

@@ -1,0 +1,1 @@
+//! Artefacts and segments.

@@ -1,0 +1,108 @@
+//! A trial, computed: learn from the rows of the job, be scored on later ones, or become an artefact.
+//!
+//! Pure: rows in, result out. Measuring what it costs is the business of whoever calls it.
+
+use std::collections::BTreeMap;
+
+use tidemill_domain::{CleanRow, Loss, Scores, Value};
+use tidemill_events::dataset::{RowRange, is_reserved};
+use tidemill_events::model::{Profile, sketch_size};
+use tidemill_events::training::{Purpose, TrialJob};
+use tidemill_learn::{Model, Recipe, TrainRow, fit};
+
+/// What a trial gave, before anything is stored.
+#[derive(Clone, Debug)]
+pub struct Trained {
+    /// The mean loss on the rows to be scored on; none for a refit.
+    pub score: Option<f64>,
+    /// Metrics by name.
+    pub metrics: BTreeMap<String, f64>,
+    /// Rows learned from.
+    pub rows: u64,
+    /// The model as bytes; none for a search.
+    pub artefact: Option<Vec<u8>>,
+    /// The distribution of the rows learned from; none for a search.
+    pub profile: Option<Profile>,
+}
+
+/// Why a trial gives no result.
+#[derive(Debug, thiserror::Error)]
+pub enum TrialError {
+    /// When the model cannot be written.
+    #[error("the model cannot be written as an artefact")]
+    Artefact(#[source] tidemill_learn::BundleError),
+    /// When learning fails.
+    #[error("learning failed")]
+    Fit(#[source] tidemill_learn::FitError),
+    /// When no row could be scored.
+    #[error("none of the rows {from} to {to} could be scored", from = .0.from, to = .0.to)]
+    NothingScored(RowRange),
+}
+
+/// Runs a trial on `rows`, which are those of the job's dataset from row number `start` on.
+///
+/// # Errors
+/// When there is nothing to learn from, learning fails, or no row can be scored.
+pub fn run(job: &TrialJob, start: u64, rows: &[CleanRow]) -> Result<Trained, TrialError> {
+    let numbered = || (start..).zip(rows);
+    let within = |range: RowRange, number: u64| (range.from..range.to).contains(&number);
+    // Reserved rows teach nothing: they judge models on old data (INV-5).
+    let taught: Vec<(&CleanRow, &Value)> = numbered()
+        .filter(|(number, row)| within(job.train, *number) && !is_reserved(&row.prediction_id))
+        .filter_map(|(_, row)| Some((row, &row.label.as_ref()?.value)))
+        .collect();
+    let train_rows: Vec<TrainRow<'_>> = taught
+        .iter()
+        .map(|(row, target)| TrainRow { features: &row.features, target, weight: 1.0 })
+        .collect();
+    let recipe = Recipe {
+        algorithm: job.choice.algorithm,
+        parameters: job.choice.parameters.clone(),
+        seed: job.seed,
+    };
+    let model = fit(&job.schema, &recipe, &train_rows).map_err(TrialError::Fit)?;
+    let n_rows = taught.len() as u64;
+    match job.purpose {
+        Purpose::Search => {
+            let scored = numbered().filter(|(number, _)| within(job.validate, *number)).map(|(_, row)| row);
+            let (score, metrics) = score(&model, job.metric.loss(), scored)
+                .ok_or(TrialError::NothingScored(job.validate))?;
+            Ok(Trained { score: Some(score), metrics, rows: n_rows, artefact: None, profile: None })
+        }
+        Purpose::Refit => {
+            let mut profile = Profile::new(&job.schema, sketch_size(job.schema.features.len()));
+            let features: Vec<&[Value]> = taught.iter().map(|(row, _)| row.features.as_slice()).collect();
+            for (cells, output) in features.iter().zip(model.predict_many(&features)) {
+                profile.add(cells, Some(&output));
+            }
+            let artefact = model.to_bytes().map_err(TrialError::Artefact)?;
+            Ok(Trained {
+                score: None,
+                metrics: BTreeMap::new(),
+                rows: n_rows,
+                artefact: Some(artefact),
+                profile: Some(profile),
+            })
+        }
+    }
+}
+
+fn score<'a>(
+    model: &Model,
+    loss: Loss,
+    rows: impl Iterator<Item = &'a CleanRow>,
+) -> Option<(f64, BTreeMap<String, f64>)> {
+    let rows: Vec<&CleanRow> = rows.filter(|r| r.label.is_some()).collect();
+    let features: Vec<&[Value]> = rows.iter().map(|r| r.features.as_slice()).collect();
+    let (mut sum, mut n_scored) = (0.0, 0_u64);
+    let mut scores = Scores::default();
+    for (row, output) in rows.iter().zip(model.predict_many(&features)) {
+        let Some(label) = &row.label else { continue };
+        if let Some(x) = loss.of(&output, &label.value) {
+            sum += x;
+            n_scored += 1;
+            scores.add(&output, &label.value);
+        }
+    }
+    (n_scored > 0).then(|| (sum / n_scored as f64, scores.all()))
+}

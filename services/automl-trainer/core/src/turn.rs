@@ -1,0 +1,220 @@
+//! One turn of the search: what was planned, how it went, what comes next.
+
+use std::collections::BTreeMap;
+
+use tidemill_domain::hash::seed_of;
+use tidemill_domain::{LoopSpec, ModelRef, ModelVersion, Span, TrialId, TriggerId, TurnId};
+use tidemill_events::dataset::{Catalogue, RowRange};
+use tidemill_events::model::Deployed;
+use tidemill_events::training::{Candidate, Choice, Purpose, Standing, TrialJob, TrialResult};
+use tidemill_learn::search::{Past, Proposal, propose};
+use tidemill_learn::cost;
+
+use crate::split::Split;
+
+/// What a turn wants next.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Next {
+    /// More reports.
+    Wait,
+    /// These trials run.
+    Run(Vec<TrialJob>),
+    /// Nothing: no trial gave a model.
+    GiveUp,
+}
+
+/// A turn from its acceptance to its candidate.
+#[derive(Clone, Debug)]
+pub(crate) struct Turn {
+    pub id: TurnId,
+    pub trigger: TriggerId,
+    spec: LoopSpec,
+    catalogue: Catalogue,
+    split: Split,
+    planned: u32,
+    spent: Span,
+    running: BTreeMap<TrialId, TrialJob>,
+    done: Vec<(TrialId, Past)>,
+    refits_failed: Vec<TrialId>,
+}
+
+impl Turn {
+    pub(crate) fn new(
+        id: TurnId,
+        trigger: TriggerId,
+        spec: LoopSpec,
+        catalogue: Catalogue,
+        split: Split,
+    ) -> Self {
+        Self {
+            id,
+            trigger,
+            spec,
+            catalogue,
+            split,
+            planned: 0,
+            spent: Span::default(),
+            running: BTreeMap::new(),
+            done: Vec::new(),
+            refits_failed: Vec::new(),
+        }
+    }
+
+    /// Trials that were planned and have not reported.
+    pub(crate) fn unfinished(&self) -> impl Iterator<Item = &TrialJob> {
+        self.running.values()
+    }
+
+    /// Takes a trial's end; `None` if the trial is not awaited, so that the first report counts.
+    pub(crate) fn finish(&mut self, trial: &TrialId, result: Option<&TrialResult>) -> Option<TrialJob> {
+        let job = self.running.remove(trial)?;
+        match (job.purpose, result.and_then(|r| r.score)) {
+            (Purpose::Search, Some(score)) => {
+                let Choice { algorithm, parameters, strategy } = job.choice.clone();
+                let proposal = Proposal { algorithm, parameters, strategy };
+                self.done.push((trial.clone(), Past { proposal, score }));
+            }
+            (Purpose::Refit, _) if result.is_none_or(|r| r.artefact.is_none() || r.profile.is_none()) => {
+                self.refits_failed.extend(self.standings().get(self.refits_failed.len()).map(|s| s.trial.clone()));
+            }
+            _ => {}
+        }
+        Some(job)
+    }
+
+    /// What comes next, given what earlier turns found best (newest first).
+    pub(crate) fn next(&mut self, earlier: &[Past]) -> Next {
+        let budget = self.spec.training.budget;
+        let free = (budget.workers as usize).saturating_sub(self.running.len());
+        let left = (budget.trials.saturating_sub(self.planned)) as usize;
+        let jobs = self.search(earlier, free.min(left));
+        if !jobs.is_empty() {
+            return Next::Run(jobs);
+        }
+        if !self.running.is_empty() {
+            return Next::Wait;
+        }
+        match self.standings().get(self.refits_failed.len()) {
+            Some(best) => {
+                let job = self.job(Purpose::Refit, best.choice.clone());
+                self.running.insert(job.trial.clone(), job.clone());
+                Next::Run(vec![job])
+            }
+            None => Next::GiveUp,
+        }
+    }
+
+    /// The candidate that a finished refit gives.
+    pub(crate) fn candidate(&self, job: &TrialJob, result: &TrialResult) -> Option<Candidate> {
+        let artefact = result.artefact.clone()?;
+        let profile = result.profile.clone()?;
+        let model = ModelRef { version: ModelVersion::of(&artefact), artefact, algorithm: job.choice.algorithm };
+        Some(Candidate {
+            model: Deployed { model, turn: self.id.clone(), trained_to: job.train.to },
+            dataset: job.dataset.clone(),
+            trial: job.trial.clone(),
+            choice: job.choice.clone(),
+            profile,
+            leaderboard: self.standings(),
+        })
+    }
+
+    /// The best trial, to be remembered by later turns.
+    pub(crate) fn best(&self) -> Option<Past> {
+        let best = self.done.iter().min_by(|a, b| a.1.score.total_cmp(&b.1.score));
+        best.map(|(_, past)| past.clone())
+    }
+
+    fn standings(&self) -> Vec<Standing> {
+        let mut all: Vec<Standing> = self
+            .done
+            .iter()
+            .map(|(trial, past)| {
+                let Proposal { algorithm, parameters, strategy } = past.proposal.clone();
+                let choice = Choice { algorithm, parameters, strategy };
+                Standing { trial: trial.clone(), choice, score: past.score }
+            })
+            .collect();
+        all.sort_by(|a, b| a.score.total_cmp(&b.score).then_with(|| a.trial.cmp(&b.trial)));
+        all
+    }
+
+    /// Plans up to `n` more trials, as far as the budget of time goes; the first one runs whatever it costs.
+    fn search(&mut self, earlier: &[Past], n: usize) -> Vec<TrialJob> {
+        if n == 0 {
+            return Vec::new();
+        }
+        let known: Vec<Past> = self
+            .done
+            .iter()
+            .map(|(_, past)| past.clone())
+            .chain(self.running.values().map(|job| Past {
+                proposal: Proposal {
+                    algorithm: job.choice.algorithm,
+                    parameters: job.choice.parameters.clone(),
+                    strategy: job.choice.strategy,
+                },
+                score: f64::INFINITY,
+            }))
+            .collect();
+        let algorithms = &self.spec.training.algorithms;
+        let seed = self.seed("search");
+        let proposals = propose(algorithms, &self.split.strategies(), earlier, &known, seed, n);
+        let mut jobs = Vec::new();
+        for Proposal { algorithm, parameters, strategy } in proposals {
+            let job = self.job(Purpose::Search, Choice { algorithm, parameters, strategy });
+            let over = self.spent.0.saturating_add(job.modelled.0) > self.spec.training.budget.time.0;
+            if over && self.planned > 0 {
+                // What does not fit is counted as planned, so that the search comes to its end.
+                self.planned += 1;
+                continue;
+            }
+            self.planned += 1;
+            self.spent = Span(self.spent.0 + job.modelled.0);
+            self.running.insert(job.trial.clone(), job.clone());
+            jobs.push(job);
+        }
+        jobs
+    }
+
+    /// A seed for something random in this turn: it follows from the data and the name of what it is for.
+    fn seed(&self, of: &str) -> u64 {
+        let dataset = self.catalogue.dataset.as_ref().map_or("", |d| d.as_str());
+        seed_of(&format!("{dataset}/{}/{of}", self.id))
+    }
+
+    fn job(&self, purpose: Purpose, choice: Choice) -> TrialJob {
+        let (train, validate) = match purpose {
+            Purpose::Search => (self.split.train(choice.strategy), self.split.validate()),
+            Purpose::Refit => (self.split.refit(choice.strategy), RowRange::default()),
+        };
+        let trial = match purpose {
+            Purpose::Search => TrialId::new(format!("{}-{:03}", self.id, self.planned + 1)),
+            Purpose::Refit => TrialId::new(format!("{}-refit-{}", self.id, self.refits_failed.len() + 1)),
+        };
+        let schema = &self.spec.schema;
+        let modelled = cost::modelled(
+            choice.algorithm,
+            &choice.parameters,
+            train.rows(),
+            schema.features.len() as u64,
+            self.catalogue.classes,
+        );
+        let to = if purpose == Purpose::Search { validate.to } else { train.to };
+        TrialJob {
+            loop_id: self.spec.name.clone(),
+            turn: self.id.clone(),
+            purpose,
+            seed: self.seed(trial.as_str()),
+            trial,
+            choice,
+            schema: schema.clone(),
+            metric: self.spec.training.metric,
+            dataset: self.catalogue.dataset.clone().unwrap_or_else(|| tidemill_domain::DatasetId::new("")),
+            located: self.catalogue.locate(RowRange { from: train.from, to }),
+            train,
+            validate,
+            modelled,
+        }
+    }
+}

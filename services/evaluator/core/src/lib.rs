@@ -1,0 +1,16 @@
+//! What the evaluator decides: which rows judge a candidate, and whether what was measured on them lets it pass.
+//!
+//! The core reads the loop's log and answers each candidate with one verdict. It must not know how models are loaded or
+//! scored: a job says what to measure, [`measure()`] turns two models' answers into figures, [`judge`] turns those into gates.
+
+pub mod gates;
+pub mod measure;
+mod prior;
+mod rows;
+mod turns;
+
+pub use gates::{judge, without_evidence};
+pub use measure::measure;
+pub use rows::{MAX_OLD_ROWS, MAX_RECENT_ROWS};
+pub use prior::prior;
+pub use turns::Evaluator;
