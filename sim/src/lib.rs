@@ -10,9 +10,10 @@ mod jobs;
 mod log;
 mod player;
 pub mod result;
+pub mod schedule;
 mod world;
 
 pub use jobs::Shelf;
 pub use log::Stream;
-pub use player::{Cast, Player, Reads, judge, plain};
+pub use player::{Cast, Job, Player, Reads};
 pub use world::{Options, World};

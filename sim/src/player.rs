@@ -12,74 +12,52 @@ use tidemill_ingest_core::Ingest;
 use tidemill_monitor_core::{Measure, Merge};
 use tidemill_validator_core::{Datasets, Validate};
 
+/// A job that a core wants done.
+#[derive(Clone, Debug)]
+pub enum Job {
+    /// To measure a candidate.
+    Evaluate(Box<EvaluationJob>),
+    /// To run a trial.
+    Try(Box<TrialJob>),
+}
+
+impl From<EvaluationJob> for Job {
+    fn from(job: EvaluationJob) -> Self {
+        Self::Evaluate(Box::new(job))
+    }
+}
+
+impl From<TrialJob> for Job {
+    fn from(job: TrialJob) -> Self {
+        Self::Try(Box::new(job))
+    }
+}
+
+impl From<NoJob> for Job {
+    fn from(job: NoJob) -> Self {
+        match job {}
+    }
+}
+
 /// A core as the simulator sees it, whatever jobs it wants.
 pub trait Player: Send {
     /// See [`Core::fold`].
     fn fold(&mut self, input: &Recorded) -> Vec<Draft>;
     /// See [`Core::deadline`].
     fn deadline(&self) -> Option<Timestamp>;
-    /// The evaluations that are wanted.
-    fn evaluations(&self) -> Vec<(String, EvaluationJob)>;
-    /// The trials that were planned and have not reported.
-    fn unfinished(&self) -> Vec<TrialJob>;
+    /// See [`Core::jobs`].
+    fn jobs(&self) -> Vec<(String, Job)>;
 }
 
-struct Plain<C>(C);
-struct Judge<C>(C);
-struct Search(Trainer);
-
-/// A core without jobs.
-pub fn plain<C: Core<Job = NoJob> + 'static>(core: C) -> Box<dyn Player> {
-    Box::new(Plain(core))
-}
-
-/// A core that wants evaluations.
-pub fn judge<C: Core<Job = EvaluationJob> + 'static>(core: C) -> Box<dyn Player> {
-    Box::new(Judge(core))
-}
-
-impl<C: Core> Player for Plain<C> {
+impl<C: Core<Job: Into<Job>>> Player for C {
     fn fold(&mut self, input: &Recorded) -> Vec<Draft> {
-        self.0.fold(input)
+        Core::fold(self, input)
     }
     fn deadline(&self) -> Option<Timestamp> {
-        self.0.deadline()
+        Core::deadline(self)
     }
-    fn evaluations(&self) -> Vec<(String, EvaluationJob)> {
-        Vec::new()
-    }
-    fn unfinished(&self) -> Vec<TrialJob> {
-        Vec::new()
-    }
-}
-
-impl<C: Core<Job = EvaluationJob>> Player for Judge<C> {
-    fn fold(&mut self, input: &Recorded) -> Vec<Draft> {
-        self.0.fold(input)
-    }
-    fn deadline(&self) -> Option<Timestamp> {
-        self.0.deadline()
-    }
-    fn evaluations(&self) -> Vec<(String, EvaluationJob)> {
-        self.0.jobs()
-    }
-    fn unfinished(&self) -> Vec<TrialJob> {
-        Vec::new()
-    }
-}
-
-impl Player for Search {
-    fn fold(&mut self, input: &Recorded) -> Vec<Draft> {
-        self.0.fold(input)
-    }
-    fn deadline(&self) -> Option<Timestamp> {
-        self.0.deadline()
-    }
-    fn evaluations(&self) -> Vec<(String, EvaluationJob)> {
-        Vec::new()
-    }
-    fn unfinished(&self) -> Vec<TrialJob> {
-        self.0.unfinished()
+    fn jobs(&self) -> Vec<(String, Job)> {
+        Core::jobs(self).into_iter().map(|(name, job)| (name, job.into())).collect()
     }
 }
 
@@ -125,15 +103,15 @@ impl Cast {
         let mut cast = Self(Vec::new());
         for p in (0..partitions).map(Partition) {
             let n = p.0;
-            cast.add(format!("ingest-{n}"), Reads::Merged, move || plain(Ingest::new(p, partitions)));
-            cast.add(format!("validator-{n}"), Reads::Samples(p), move || plain(Validate::new(p)));
-            cast.add(format!("monitor-{n}"), Reads::Clean(p), move || plain(Measure::new(p)));
+            cast.add(format!("ingest-{n}"), Reads::Merged, move || Box::new(Ingest::new(p, partitions)));
+            cast.add(format!("validator-{n}"), Reads::Samples(p), move || Box::new(Validate::new(p)));
+            cast.add(format!("monitor-{n}"), Reads::Clean(p), move || Box::new(Measure::new(p)));
         }
-        cast.add("validator-dataset", Reads::Segments, || plain(Datasets::new()));
-        cast.add("monitor-merge", Reads::Windows, move || plain(Merge::new(partitions)));
-        cast.add("automl-trainer", Reads::Log, || Box::new(Search(Trainer::new())));
-        cast.add("evaluator", Reads::Log, || judge(Evaluator::new()));
-        cast.add("deployer", Reads::Log, || plain(Deployer::new()));
+        cast.add("validator-dataset", Reads::Segments, || Box::new(Datasets::new()));
+        cast.add("monitor-merge", Reads::Windows, move || Box::new(Merge::new(partitions)));
+        cast.add("automl-trainer", Reads::Log, || Box::new(Trainer::new()));
+        cast.add("evaluator", Reads::Log, || Box::new(Evaluator::new()));
+        cast.add("deployer", Reads::Log, || Box::new(Deployer::new()));
         cast
     }
 

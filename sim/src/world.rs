@@ -9,7 +9,7 @@ use tidemill_events::emit::{Emitter, Outgoing};
 use tidemill_events::envelope::Meta;
 use tidemill_events::event::{Command, SpecApplied, Tick};
 use tidemill_events::intake::IntakeBatch;
-use tidemill_events::training::{Report, TrialJob};
+use tidemill_events::training::Report;
 use tidemill_events::{Event, Intake, Log, Recorded, Subject, Topic};
 use tidemill_ingest_core::Order;
 use tidemill_predictor_core::Router;
@@ -17,7 +17,7 @@ use tidemill_predictor_core::Router;
 use crate::fault::{Fault, Faults};
 use crate::jobs::Shelf;
 use crate::log::Stream;
-use crate::player::{Begin, Cast, Player, Reads};
+use crate::player::{Begin, Cast, Job, Player, Reads};
 
 /// How a world is set up.
 #[derive(Clone, Debug)]
@@ -256,7 +256,7 @@ impl World {
                 }
             }
             self.route();
-            moved |= self.start_evaluations();
+            moved |= self.start_jobs();
             if !moved {
                 break;
             }
@@ -305,7 +305,6 @@ impl World {
                 self.shelf.store(content);
             }
             match (subject.topic, event) {
-                (Topic::Work, Event::Work(job)) => self.start_trial(&job),
                 (Topic::Log(_), event) => {
                     self.log.append(subject, meta, event, self.now);
                 }
@@ -316,20 +315,16 @@ impl World {
         }
     }
 
-    fn start_trial(&mut self, job: &TrialJob) {
-        if self.started.insert(job.trial.to_string()) {
-            let (report, span) = self.shelf.trial(job);
-            self.end_later(&job.loop_id, job.trial.to_string(), report, span);
-        }
-    }
-
-    fn start_evaluations(&mut self) -> bool {
-        let mut wanted: Vec<_> = self.roles.iter().flat_map(|r| r.player.evaluations()).collect();
+    fn start_jobs(&mut self) -> bool {
+        let mut wanted: Vec<_> = self.roles.iter().flat_map(|r| r.player.jobs()).collect();
         wanted.retain(|(name, _)| !self.started.contains(name));
         for (name, job) in &wanted {
             self.started.insert(name.clone());
-            let (report, span) = self.shelf.evaluate(job);
-            self.end_later(&job.loop_id, name.clone(), report, span);
+            let (loop_id, (report, span)) = match job {
+                Job::Evaluate(job) => (&job.loop_id, self.shelf.evaluate(job)),
+                Job::Try(job) => (&job.loop_id, self.shelf.trial(job)),
+            };
+            self.end_later(loop_id, name.clone(), report, span);
         }
         !wanted.is_empty()
     }
@@ -389,18 +384,12 @@ impl World {
         let reads = role.reads;
         for input in past.iter().filter(|i| reads == Reads::Merged || reads.takes(i.subject.topic)) {
             let drafts = role.player.fold(input);
-            // Trials are asked for on the work queue, whose messages are gone once taken: what is unfinished is asked
-            // for again below.
-            missed.extend(emit(role, input, drafts).into_iter().filter(|o| o.subject.topic != Topic::Work));
+            missed.extend(emit(role, input, drafts));
         }
         if role.reads == Reads::Merged {
             role.merged = past;
         }
-        let unfinished = role.player.unfinished();
         self.publish(missed);
-        for job in unfinished {
-            self.start_trial(&job);
-        }
     }
 }
 

@@ -13,6 +13,7 @@ use serde::Serialize;
 use tidemill_domain::infer::infer;
 use tidemill_domain::spec::{Problem, parse};
 use tidemill_domain::{LoopId, LoopSpec, Metric, Output, Schema, Span, TargetKind, Timestamp, Value};
+use tidemill_service::process;
 use tidemill_sim::backtest::{Predicted, Setup, Times, run};
 use tidemill_sim::result::BacktestResult;
 
@@ -25,7 +26,7 @@ use crate::say;
     tidemill backtest --csv stream.csv --label-delay 1000\n  \
     tidemill backtest --csv stream.csv --label-delay 1000 --loop loop.yaml --json result.json\n\n\
     Exit codes: 0 played, 1 failed, 2 the input is refused.")]
-pub struct Args {
+pub(crate) struct Args {
     /// The stream: one header line, rows in stream order, the last column is the target.
     #[arg(long)]
     csv: PathBuf,
@@ -97,7 +98,7 @@ struct Timed<'a> {
 }
 
 /// Runs the command.
-pub fn main(args: &Args) -> ExitCode {
+pub(crate) fn main(args: &Args) -> ExitCode {
     match play(args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error @ (BacktestError::Write { .. } | BacktestError::Read { .. })) => say::failure(say::FAILED, &error),
@@ -130,12 +131,11 @@ fn play(args: &Args) -> Result<(), BacktestError> {
     if let Some(file) = predictions {
         failed.map_or_else(|| file.finish(), Err)?;
     }
-    let usage = usage();
     let timed = Timed {
         result: &result,
-        cpu_seconds: usage.0,
+        cpu_seconds: process::cpu_seconds(),
         wall_seconds: started.elapsed().as_secs_f64(),
-        peak_rss_bytes: usage.1,
+        peak_rss_bytes: process::peak_rss_bytes(),
     };
     if let Some(path) = &args.json {
         write_json(path, &timed)?;
@@ -246,20 +246,6 @@ impl PredictionFile {
     fn finish(mut self) -> Result<(), BacktestError> {
         self.writer.flush().map_err(|source| BacktestError::Write { path: self.path, source })
     }
-}
-
-/// Processor seconds and peak resident bytes of this process, where the system tells (Linux).
-fn usage() -> (f64, u64) {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let peak = status.lines().find_map(|l| l.strip_prefix("VmHWM:")?.trim().strip_suffix("kB")?.trim().parse().ok());
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    // The fields after the name, which stands in parentheses: user and system time are the 12th and 13th of them.
-    let fields: Vec<u64> = stat
-        .rsplit_once(')')
-        .map(|(_, rest)| rest.split_whitespace().skip(11).take(2).filter_map(|f| f.parse().ok()).collect())
-        .unwrap_or_default();
-    // Linux reports in hundredths of a second on every architecture (USER_HZ).
-    (fields.iter().sum::<u64>() as f64 / 100.0, peak.unwrap_or(0_u64) * 1_024)
 }
 
 /// The metric that a person looks at first.

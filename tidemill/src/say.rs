@@ -4,17 +4,17 @@ use std::io::Write;
 use std::process::ExitCode;
 
 /// Exit code for what went wrong while running.
-pub const FAILED: u8 = 1;
+pub(crate) const FAILED: u8 = 1;
 /// Exit code for input that is refused.
-pub const REFUSED: u8 = 2;
+pub(crate) const REFUSED: u8 = 2;
 
 /// Prints a line to standard output.
-pub fn line(text: impl AsRef<str>) {
+pub(crate) fn line(text: impl AsRef<str>) {
     let _ = writeln!(std::io::stdout(), "{}", text.as_ref());
 }
 
 /// Prints an error with everything that led to it, and gives the exit code for it.
-pub fn failure(code: u8, error: &dyn std::error::Error) -> ExitCode {
+pub(crate) fn failure(code: u8, error: &dyn std::error::Error) -> ExitCode {
     let mut text = format!("error: {error}");
     let mut source = error.source();
     while let Some(inner) = source {
@@ -25,7 +25,3 @@ pub fn failure(code: u8, error: &dyn std::error::Error) -> ExitCode {
     ExitCode::from(code)
 }
 
-/// Prints a line to standard error.
-pub fn note(text: impl AsRef<str>) {
-    let _ = writeln!(std::io::stderr(), "{}", text.as_ref());
-}

@@ -8,10 +8,10 @@ use std::time::Duration;
 use async_nats::connection::State;
 use async_nats::jetstream::context::{ContextBuilder, GetStreamErrorKind};
 use async_nats::jetstream::{self, ErrorCode};
-use async_nats::{ConnectOptions, Event, ServerError};
+use async_nats::{ConnectOptions, Event, ServerAddr, ServerError};
 use tracing::{info, warn};
 
-use crate::error::Error;
+use crate::error::{Cause, Error};
 
 /// How long an answer of the broker may take.
 const ANSWER: Duration = Duration::from_secs(3);
@@ -23,7 +23,7 @@ const OLDEST: (i64, i64, i64) = (2, 9, 0);
 /// Where the broker is and who we are.
 #[derive(Clone, Debug)]
 pub struct BusConfig {
-    /// Its address, for example `nats://127.0.0.1:4222`; several are separated by commas.
+    /// Its address, for example `nats://127.0.0.1:4222` or `nats://user:password@host`; several are separated by commas.
     pub url: String,
     /// A file of NATS credentials.
     pub credentials: Option<PathBuf>,
@@ -66,6 +66,26 @@ impl Bus {
     /// # Errors
     /// When it cannot be reached, refuses us, is too old or has no JetStream.
     pub async fn connect(config: BusConfig) -> Result<Self, Error> {
+        let bus = Self::open(config, false).await?;
+        let (major, minor, patch) = OLDEST;
+        if !bus.client.is_server_compatible(major, minor, patch) {
+            return Err(Error::TooOld { url: bus.url.to_string(), version: bus.server_version() });
+        }
+        bus.see_jetstream().await.map_err(|source| Error::JetStream { url: bus.url.to_string(), source })?;
+        info!(url = %bus.url, version = bus.server_version(), "connected to nats");
+        Ok(bus)
+    }
+
+    /// Comes back at once and connects as soon as the server is there: for what must serve without it. Nothing is known of
+    /// the server yet; what is asked of it meanwhile waits for a moment and then fails.
+    ///
+    /// # Errors
+    /// When the address cannot be read, or the credentials.
+    pub async fn connect_later(config: BusConfig) -> Result<Self, Error> {
+        Self::open(config, true).await
+    }
+
+    async fn open(config: BusConfig, later: bool) -> Result<Self, Error> {
         let denied = Denied::default();
         let heard = denied.clone();
         let mut options = ConnectOptions::new()
@@ -76,33 +96,42 @@ impl Bus {
                 hear(&heard, event);
                 std::future::ready(())
             });
+        if later {
+            options = options.retry_on_initial_connect();
+        }
         if let Some(path) = config.credentials {
             options = match options.credentials_file(&path).await {
                 Ok(options) => options,
                 Err(source) => return Err(Error::Credentials { path, source }),
             };
         }
-        let addresses: Vec<&str> = config.url.split(',').map(str::trim).collect();
-        let client = options
-            .connect(addresses)
-            .await
-            .map_err(|e| Error::Connect { url: config.url.clone(), source: e.into() })?;
-        let bus = Self {
-            js: ContextBuilder::new().timeout(ANSWER).build(client.clone()),
-            client,
-            url: config.url.into(),
-            denied,
-        };
-        let (major, minor, patch) = OLDEST;
-        if !bus.client.is_server_compatible(major, minor, patch) {
-            return Err(Error::TooOld { url: bus.url.to_string(), version: bus.server_version() });
+        let url = without_secrets(&config.url);
+        let failed = |source| Error::Connect { url: url.clone(), source };
+        let mut addresses = Vec::new();
+        for text in config.url.split(',') {
+            let address: ServerAddr = text.trim().parse().map_err(|e: std::io::Error| failed(e.into()))?;
+            // The client would leave these unused.
+            match (address.username(), address.password()) {
+                (Some(user), Some(password)) => {
+                    options = options.user_and_password(user.to_owned(), password.to_owned());
+                }
+                (Some(token), None) => options = options.token(token.to_owned()),
+                (None, _) => {}
+            }
+            addresses.push(address);
         }
-        match bus.js.query_account().await {
-            Ok(_) => {}
-            Err(e) => return Err(Error::JetStream { url: bus.url.to_string(), source: e.into() }),
+        let client = options.connect(addresses).await.map_err(|e| failed(e.into()))?;
+        let js = ContextBuilder::new().timeout(ANSWER).build(client.clone());
+        Ok(Self { js, client, url: url.into(), denied })
+    }
+
+    /// Asks for the account. The client's own `query_account` does not understand what 2.9 answers.
+    async fn see_jetstream(&self) -> Result<(), Cause> {
+        let account: serde_json::Value = self.js.request("INFO", &()).await?;
+        match account.get("error") {
+            None => Ok(()),
+            Some(error) => Err(error.to_string().into()),
         }
-        info!(url = %bus.url, version = bus.server_version(), "connected to nats");
-        Ok(bus)
     }
 
     /// The version of the server.
@@ -160,9 +189,23 @@ impl Bus {
     }
 }
 
+/// Addresses as they may be shown: whoever reads the log need not know passwords.
+fn without_secrets(url: &str) -> String {
+    let shown = url.split(',').map(|address| match address.trim().rsplit_once('@') {
+        Some((before, host)) => {
+            let scheme = before.split_once("://").map_or("", |(scheme, _)| scheme);
+            if scheme.is_empty() { host.to_owned() } else { format!("{scheme}://{host}") }
+        }
+        None => address.trim().to_owned(),
+    });
+    shown.collect::<Vec<_>>().join(",")
+}
+
 fn hear(denied: &Denied, event: Event) {
     match event {
-        Event::ServerError(ServerError::Other(said)) if said.to_lowercase().contains("permissions violation") => {
+        Event::ServerError(ServerError::Other(said))
+            if said.to_lowercase().contains("permissions violation") =>
+        {
             warn!(said, "the broker refused a permission");
             denied.add(said);
         }
@@ -171,5 +214,15 @@ fn hear(denied: &Denied, event: Event) {
         Event::SlowConsumer(subscription) => warn!(subscription, "reading too slowly, messages were dropped"),
         Event::Disconnected => warn!("disconnected from nats"),
         Event::Connected | Event::LameDuckMode | Event::Draining | Event::Closed => info!(%event, "nats"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_are_not_shown() {
+        assert_eq!(without_secrets("nats://a:b@c:1, d:2,e:f@g"), "nats://c:1,d:2,g");
     }
 }

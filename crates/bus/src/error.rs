@@ -65,7 +65,9 @@ pub enum Error {
         newer: u64,
     },
     /// When the broker carries no JetStream for our account.
-    #[error("the NATS server at {url} has no JetStream for us: start it with -js, or enable it for the account")]
+    #[error(
+        "the NATS server at {url} has no JetStream for us: start it with -js, or enable it for the account"
+    )]
     JetStream {
         /// Where.
         url: String,

@@ -39,6 +39,7 @@ pub struct Lease {
     store: Store,
     role: String,
     owner: String,
+    value: Bytes,
     epoch: u64,
     state: Arc<State>,
     renewing: JoinHandle<()>,
@@ -71,7 +72,12 @@ impl Lease {
     ///
     /// # Errors
     /// When the bucket does not exist or must not be used. What may pass by itself is waited for.
-    pub async fn acquire(bus: &Bus, role: &str, owner: &str, stop: &CancellationToken) -> Result<Option<Self>, Error> {
+    pub async fn acquire(
+        bus: &Bus,
+        role: &str,
+        owner: &str,
+        stop: &CancellationToken,
+    ) -> Result<Option<Self>, Error> {
         let store = open(bus, role).await?;
         let pace = Pace::of(store.stream.cached_info().config.max_age);
         // Nobody else writes this value, so that we know our own renewals, also those that were never confirmed.
@@ -84,11 +90,14 @@ impl Lease {
                     info!(role, owner, epoch, "lease taken");
                     let held = Held { revision: epoch, until: asked + pace.give_up };
                     let state = Arc::new(State { lost: CancellationToken::new(), held: Mutex::new(held) });
-                    let renewing = tokio::spawn(renew(store.clone(), role.to_owned(), value, pace, Arc::clone(&state)));
+                    let renewal =
+                        renew(store.clone(), role.to_owned(), value.clone(), pace, Arc::clone(&state));
+                    let renewing = tokio::spawn(renewal);
                     return Ok(Some(Self {
                         store,
                         role: role.to_owned(),
                         owner: owner.to_owned(),
+                        value,
                         epoch,
                         state,
                         renewing,
@@ -143,14 +152,21 @@ impl Lease {
     ///
     /// # Errors
     /// When the broker does not say that it is gone; it will run out.
-    pub async fn release(self) -> Result<(), Error> {
+    pub async fn release(mut self) -> Result<(), Error> {
+        let was_valid = self.is_valid();
         self.renewing.abort();
-        if !self.is_valid() {
+        // A renewal that is under way reaches the broker before what is asked next.
+        let _ = (&mut self.renewing).await;
+        if !was_valid {
             return Ok(());
         }
-        let revision = self.state.held().revision;
+        let entry = self.store.entry(&self.role).await;
+        let Some(entry) = entry.map_err(|e| failed(&self.role, "look at", e.into()))? else { return Ok(()) };
+        if entry.value != self.value {
+            return Ok(());
+        }
         self.store
-            .delete_expect_revision(&self.role, Some(revision))
+            .delete_expect_revision(&self.role, Some(entry.revision))
             .await
             .map_err(|e| failed(&self.role, "give back", e.into()))?;
         info!(role = self.role, owner = self.owner, "lease given back");
@@ -216,7 +232,9 @@ async fn once(store: &Store, role: &str, value: &Bytes, revision: u64) -> Result
     }
     // Perhaps a renewal of ours was stored and its answer lost.
     match store.entry(role).await? {
-        Some(entry) if entry.value == *value => Ok(store.update(role, value.clone(), entry.revision).await.ok()),
+        Some(entry) if entry.value == *value => {
+            Ok(store.update(role, value.clone(), entry.revision).await.ok())
+        }
         Some(_) | None => Ok(None),
     }
 }

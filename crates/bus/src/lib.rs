@@ -28,6 +28,6 @@ pub use publish::{Published, Publisher};
 pub use read::{Item, Poison, ReadFrom, Reader, Received};
 pub use send::Stored;
 pub use server::{NatsServer, ServerError};
-pub use tail::Tail;
+pub use tail::{Extent, Tail};
 pub use trace::{BadTraceParent, TraceParent};
 pub use work::{MAX_TRIES, Pulled, Work, WorkQueue};

@@ -4,9 +4,9 @@ use async_nats::HeaderMap;
 use async_nats::header::{HeaderName, HeaderValue};
 use bytes::Bytes;
 use tidemill_domain::{EventId, Timestamp};
+use tidemill_events::Recorded;
 use tidemill_events::emit::{Outgoing, Upto};
 use tidemill_events::envelope::header;
-use tidemill_events::Recorded;
 use tidemill_events::wire::{self, Incoming, IntakeDecoder};
 
 use crate::clock;
@@ -25,12 +25,14 @@ impl Message {
     /// The message that carries `event`.
     pub(crate) fn of(event: &Outgoing, trace: Option<&TraceParent>) -> Result<Self, Error> {
         let subject = event.subject.to_string();
-        let failed = |source| Error::Encode { id: event.meta.id.to_string(), subject: subject.clone(), source };
+        let failed =
+            |source| Error::Encode { id: event.meta.id.to_string(), subject: subject.clone(), source };
         let span = match trace {
             Some(trace) => trace.child(&event.meta.id),
             None => TraceParent::root(&event.meta.id),
         };
-        let wire = wire::encode(event, clock::now(), Some(&span.to_string())).map_err(|e| failed(e.into()))?;
+        let wire =
+            wire::encode(event, clock::now(), Some(&span.to_string())).map_err(|e| failed(e.into()))?;
         let headers = headers(wire.headers.iter().map(|(n, v)| (*n, v.as_str()))).map_err(failed)?;
         Ok(Self { subject: subject.clone(), headers, payload: wire.payload.into() })
     }

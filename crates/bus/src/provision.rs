@@ -14,8 +14,6 @@ use tidemill_events::stream::{Kept, LEASES, Stream, WORKERS};
 use crate::connect::Bus;
 use crate::error::{Cause, Error};
 
-/// The broker remembers message ids for so long; nothing relies on more.
-const DUPLICATES: Duration = Duration::from_secs(120);
 /// Trials under way at once, over all workers.
 const MAX_RUNNING: i64 = 256;
 /// Trials that may wait.
@@ -35,6 +33,8 @@ pub struct Provision {
     pub lease: Duration,
     /// How long a worker may be silent before its trial is handed out again.
     pub ack_wait: Duration,
+    /// How long the broker remembers message ids. It saves producers from doubles; nothing of ours relies on it.
+    pub duplicates: Duration,
 }
 
 /// Bounds of the streams in bytes; none means as much as the server has. A full stream refuses new messages.
@@ -69,6 +69,7 @@ impl Default for Provision {
             limits: Limits::default(),
             lease: Duration::from_secs(10),
             ack_wait: Duration::from_secs(30),
+            duplicates: Duration::from_secs(120),
         }
     }
 }
@@ -139,7 +140,7 @@ fn stream_config(stream: Stream, wanted: &Provision) -> Config {
         max_messages_per_subject: -1,
         max_consumers: -1,
         discard: if stream.refuses_when_full() { DiscardPolicy::New } else { DiscardPolicy::Old },
-        duplicate_window: DUPLICATES,
+        duplicate_window: wanted.duplicates,
         storage: StorageType::File,
         num_replicas: wanted.replicas,
         ..Config::default()
@@ -157,7 +158,7 @@ fn lease_config(wanted: &Provision) -> Config {
         max_bytes: -1,
         max_consumers: -1,
         discard: DiscardPolicy::New,
-        duplicate_window: wanted.lease.min(DUPLICATES),
+        duplicate_window: wanted.lease.min(wanted.duplicates),
         allow_rollup: true,
         deny_delete: true,
         // On disk, or a restart of the server would let epochs begin anew.

@@ -116,7 +116,11 @@ impl Publisher {
     ///
     /// # Errors
     /// When a newer owner is there, or trying again cannot help.
-    pub async fn publish(&mut self, event: &Outgoing, trace: Option<&TraceParent>) -> Result<Published, Error> {
+    pub async fn publish(
+        &mut self,
+        event: &Outgoing,
+        trace: Option<&TraceParent>,
+    ) -> Result<Published, Error> {
         if !self.topics.contains(&event.subject.topic) {
             return Err(Error::NotOwned { role: self.role.clone(), subject: event.subject.clone() });
         }
@@ -147,7 +151,8 @@ impl Publisher {
             };
             let error = match self.attempt(&event, None, position.sequence, None).await? {
                 Ok(stored) if !stored.duplicate => {
-                    self.tails.insert(subject.clone(), Position { sequence: stored.sequence, upto: position.upto });
+                    self.tails
+                        .insert(subject.clone(), Position { sequence: stored.sequence, upto: position.upto });
                     return Ok(());
                 }
                 Ok(_) => None,
@@ -173,7 +178,8 @@ impl Publisher {
         let mut alias = None;
         loop {
             let last = self.tails.get(subject).copied().unwrap_or_default();
-            let (error, duplicate) = match self.attempt(event, trace, last.sequence, alias.as_deref()).await? {
+            let (error, duplicate) = match self.attempt(event, trace, last.sequence, alias.as_deref()).await?
+            {
                 Ok(stored) if !stored.duplicate => {
                     let upto = event.meta.upto.max(last.upto);
                     self.tails.insert(subject.clone(), Position { sequence: stored.sequence, upto });
@@ -190,7 +196,8 @@ impl Publisher {
                 Finding::Missing(position) => {
                     self.tails.insert(subject.clone(), position);
                     // The broker remembers the id from an earlier event that does not cover this one.
-                    alias = duplicate.then(|| format!("{}/{}", event.meta.id, event.meta.upto.unwrap_or_default()));
+                    alias = duplicate
+                        .then(|| format!("{}/{}", event.meta.id, event.meta.upto.unwrap_or_default()));
                 }
                 Finding::Overtaken(position) => self.claim_one(subject, position).await?,
             }
@@ -232,7 +239,11 @@ impl Publisher {
         ];
         let alias = alias.map(|alias| (header::MESSAGE_ID, alias));
         let pairs = fence.iter().map(|(name, value)| (*name, value.as_str())).chain(alias);
-        let failed = |source| Error::Encode { id: event.meta.id.to_string(), subject: message.subject.clone(), source };
+        let failed = |source| Error::Encode {
+            id: event.meta.id.to_string(),
+            subject: message.subject.clone(),
+            source,
+        };
         for (name, values) in headers(pairs).map_err(failed)?.iter() {
             for value in values {
                 message.headers.insert(name.clone(), value.clone());
@@ -270,4 +281,3 @@ impl Publisher {
         }
     }
 }
-

@@ -112,8 +112,15 @@ impl Reader {
     pub async fn open(bus: &Bus, from: ReadFrom) -> Result<Self, Error> {
         let stream = bus.stream(from.stream.name()).await?;
         let target = stream.cached_info().state.last_sequence;
-        let mut reader =
-            Self { bus: bus.clone(), from, target, lag: u64::MAX, caught_up: false, open: None, backoff: Backoff::default() };
+        let mut reader = Self {
+            bus: bus.clone(),
+            from,
+            target,
+            lag: u64::MAX,
+            caught_up: false,
+            open: None,
+            backoff: Backoff::default(),
+        };
         reader.reopen().await?;
         Ok(reader)
     }
@@ -236,7 +243,8 @@ impl Reader {
             num_replicas: 1,
             ..Config::default()
         };
-        let failed = |source| Error::Consume { stream: stream_name, filter: self.from.filter.clone(), source };
+        let failed =
+            |source| Error::Consume { stream: stream_name, filter: self.from.filter.clone(), source };
         let consumer = match self.bus.js.create_consumer_on_stream(config, stream_name).await {
             Ok(consumer) => consumer,
             Err(e) => {

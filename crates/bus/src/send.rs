@@ -96,7 +96,9 @@ impl Unsent {
         match self {
             Self::Unknown(error) | Self::Refused(error) => error,
             // Only who expects a sequence is told that it is wrong.
-            Self::WrongLast => Error::Publish { subject: String::new(), source: "wrong last sequence".into() },
+            Self::WrongLast => {
+                Error::Publish { subject: String::new(), source: "wrong last sequence".into() }
+            }
         }
     }
 }

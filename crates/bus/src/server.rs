@@ -90,7 +90,8 @@ impl NatsServer {
         let dir = dir.into();
         let folder = |source| ServerError::Folder { dir: dir.clone(), source };
         std::fs::create_dir_all(&dir).map_err(folder)?;
-        let log = File::options().create(true).append(true).open(dir.join("nats-server.log")).map_err(folder)?;
+        let log =
+            File::options().create(true).append(true).open(dir.join("nats-server.log")).map_err(folder)?;
         let port_text = port.map_or_else(|| "-1".to_owned(), |p| p.to_string());
         let mut command = Command::new("nats-server");
         command

@@ -26,7 +26,34 @@ pub struct Tail {
     pub claimed_by: Option<String>,
 }
 
+/// From where to where a stream goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extent {
+    /// The first sequence that is kept.
+    pub first: u64,
+    /// The last sequence that was given.
+    pub last: u64,
+}
+
+impl Extent {
+    /// Whether nothing is kept.
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self.last < self.first || self.last == 0
+    }
+}
+
 impl Bus {
+    /// From where to where a stream goes right now.
+    ///
+    /// # Errors
+    /// When the broker does not answer, or the stream does not exist.
+    pub async fn extent(&self, stream: Stream) -> Result<Extent, Error> {
+        let stream = self.stream(stream.name()).await?;
+        let state = &stream.cached_info().state;
+        Ok(Extent { first: state.first_sequence, last: state.last_sequence })
+    }
+
     /// The last message of a subject.
     ///
     /// # Errors

@@ -24,7 +24,11 @@ impl TraceParent {
     #[must_use]
     pub fn root(id: &EventId) -> Self {
         let hash = hash_parts([b"trace".as_slice(), id.as_str().as_bytes()]);
-        Self { trace: hash.as_str()[..32].to_owned(), span: hash.as_str()[32..48].to_owned(), flags: "01".into() }
+        Self {
+            trace: hash.as_str()[..32].to_owned(),
+            span: hash.as_str()[32..48].to_owned(),
+            flags: "01".into(),
+        }
     }
 
     /// The context of the event `id` that follows from this one. Derived, not drawn: the same event has the same span again.
@@ -56,7 +60,11 @@ impl FromStr for TraceParent {
         match text.split('-').collect::<Vec<_>>().as_slice() {
             // Later versions may append fields to those of version 00.
             [version, trace, span, flags, ..]
-                if hex(version, 2) && *version != "ff" && hex(trace, 32) && hex(span, 16) && hex(flags, 2) =>
+                if hex(version, 2)
+                    && *version != "ff"
+                    && hex(trace, 32)
+                    && hex(span, 16)
+                    && hex(flags, 2) =>
             {
                 Ok(Self { trace: (*trace).into(), span: (*span).into(), flags: (*flags).into() })
             }

@@ -108,7 +108,9 @@ impl WorkQueue {
 
     async fn pulled(&self, message: Message) -> Result<Pulled, Error> {
         let (sequence, delivery, time) = match message.info() {
-            Ok(info) => (info.stream_sequence, u64::try_from(info.delivered).unwrap_or(1), timestamp(info.published)),
+            Ok(info) => {
+                (info.stream_sequence, u64::try_from(info.delivered).unwrap_or(1), timestamp(info.published))
+            }
             Err(e) => return Err(failed(e)),
         };
         let (message, acker) = message.split();
@@ -124,7 +126,13 @@ impl WorkQueue {
                 if let Event::Work(job) = &request.event {
                     let job = (**job).clone();
                     let held = Held::new(acker, self.progress);
-                    return Ok(Pulled::Work(Box::new(Work { job, request, trace: stored.trace(), delivery, held })));
+                    return Ok(Pulled::Work(Box::new(Work {
+                        job,
+                        request,
+                        trace: stored.trace(),
+                        delivery,
+                        held,
+                    })));
                 }
                 format!("expected a trial, found {}", request.event.type_name())
             }

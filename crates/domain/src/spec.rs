@@ -207,7 +207,7 @@ pub struct Budget {
 
 impl Default for Budget {
     fn default() -> Self {
-        Self { trials: 8, time: Span::minutes(2), workers: 2 }
+        Self { trials: 10, time: Span::minutes(2), workers: 2 }
     }
 }
 

@@ -124,6 +124,8 @@ pub struct Catalogue {
     pub segments: Vec<(u64, SegmentRef)>,
     /// How many classes its labels name; 0 where the target is a number.
     pub classes: u64,
+    /// How many rows are predicted between a prediction and its label, as far as the times of the newest version tell.
+    pub label_lag: u64,
 }
 
 impl Catalogue {
@@ -139,6 +141,13 @@ impl Catalogue {
         }
         self.dataset = Some(created.dataset.clone());
         self.classes = created.classes.named().len() as u64;
+    }
+
+    /// Learns from a version that was made at `now` how late labels come.
+    pub fn note_lag(&mut self, created: &DatasetCreated, now: Timestamp) {
+        let (span, lag) = ((created.to - created.from).as_seconds(), (now - created.to).as_seconds());
+        let share = if span > 0.0 { (lag / span).clamp(0.0, 1.0) } else { 0.0 };
+        self.label_lag = (share * self.rows as f64).round() as u64;
     }
 
     /// Where the rows of `range` lie.

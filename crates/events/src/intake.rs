@@ -12,12 +12,13 @@ pub(crate) mod source;
 use serde::{Deserialize, Serialize};
 use tidemill_domain::{Label, PredictionRecord};
 
-pub use encode::{encode_label, encode_prediction};
 pub(crate) use encode::encode_batch;
-pub use json::{decode_json, refused};
+pub use encode::{encode_label, encode_prediction};
 pub(crate) use json::too_large;
+pub use json::{decode_json, refused};
 pub use limits::{
-    MAX_FEATURES, MAX_NAME, MAX_REASONS, MAX_RECORDS, MAX_SHOWN, PROBABILITY_SLACK, check_label, check_prediction,
+    MAX_FEATURES, MAX_NAME, MAX_REASONS, MAX_RECORDS, MAX_SHOWN, PROBABILITY_SLACK, check_label,
+    check_prediction,
 };
 
 /// The records of one message.

@@ -70,10 +70,11 @@ pub struct Profile {
     pub prediction: ColumnProfile,
 }
 
-/// The sketch size that keeps a profile of `features` columns well below the size of a message.
+/// The sketch size that keeps two profiles of `features` columns below the size of a message: a sketch of size k keeps
+/// about 3k numbers of about 18 characters.
 #[must_use]
 pub fn sketch_size(features: usize) -> u16 {
-    u16::try_from((25_600 / features.max(1)).clamp(32, 256)).unwrap_or(256)
+    u16::try_from((7_000 / features.max(1)).clamp(16, 256)).unwrap_or(256)
 }
 
 impl Profile {

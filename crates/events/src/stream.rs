@@ -54,9 +54,11 @@ impl Stream {
     pub fn of(topic: Topic) -> Self {
         match topic {
             Topic::Intake(_) => Self::Intake,
-            Topic::Sample(_) | Topic::Clean(_) | Topic::Segment(_) | Topic::Quarantine(_) | Topic::Window(_) => {
-                Self::Samples
-            }
+            Topic::Sample(_)
+            | Topic::Clean(_)
+            | Topic::Segment(_)
+            | Topic::Quarantine(_)
+            | Topic::Window(_) => Self::Samples,
             Topic::Log(_) => Self::Loop,
             Topic::Work => Self::Work,
         }
@@ -192,7 +194,14 @@ pub fn roles(partitions: u16) -> Vec<Role> {
     let by_partition = (0..partitions).map(Partition);
     by_partition
         .flat_map(|p| [Role::ingest(p), Role::validator(p), Role::monitor(p)])
-        .chain([Role::datasets(), Role::windows(), Role::trainer(), Role::evaluator(), Role::deployer(), Role::console()])
+        .chain([
+            Role::datasets(),
+            Role::windows(),
+            Role::trainer(),
+            Role::evaluator(),
+            Role::deployer(),
+            Role::console(),
+        ])
         .collect()
 }
 
@@ -201,7 +210,9 @@ pub fn roles(partitions: u16) -> Vec<Role> {
 pub fn is_shared(topic: Topic) -> bool {
     match topic {
         Topic::Intake(_) | Topic::Work | Topic::Log(Log::Command | Log::Report | Log::Tick) => true,
-        Topic::Sample(_) | Topic::Clean(_) | Topic::Segment(_) | Topic::Quarantine(_) | Topic::Window(_) => false,
+        Topic::Sample(_) | Topic::Clean(_) | Topic::Segment(_) | Topic::Quarantine(_) | Topic::Window(_) => {
+            false
+        }
         Topic::Log(
             Log::Alert
             | Log::Candidate
@@ -232,8 +243,14 @@ mod tests {
     #[test]
     fn every_topic_has_one_owner_or_is_shared() {
         let p = Partition(1);
-        let mut topics =
-            vec![Topic::Work, Topic::Sample(p), Topic::Clean(p), Topic::Segment(p), Topic::Quarantine(p), Topic::Window(p)];
+        let mut topics = vec![
+            Topic::Work,
+            Topic::Sample(p),
+            Topic::Clean(p),
+            Topic::Segment(p),
+            Topic::Quarantine(p),
+            Topic::Window(p),
+        ];
         topics.extend(LOGS.map(|x| Topic::Log(x.0)));
         for topic in topics {
             let owners = roles(2).iter().filter(|r| r.owns(topic)).count();

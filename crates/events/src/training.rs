@@ -249,6 +249,7 @@ pub enum Trial {
 /// The result of a job, from whoever ran it. The first report of a job counts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "report", rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "an event holds it in a box")]
 pub enum Report {
     /// An evaluation was measured.
     Evaluated {

@@ -12,6 +12,7 @@ mod columns;
 mod control;
 mod frame;
 mod headers;
+mod rows;
 mod sample;
 mod split;
 
@@ -24,6 +25,7 @@ use crate::intake::{self, IntakeBatch};
 use crate::subject::{BadSubject, Intake, Subject, Topic};
 
 pub use columns::ColumnError;
+pub use rows::{rows_from_batch, rows_to_batch};
 pub use split::{BATCH_BYTES, Weigh, split};
 
 /// The greatest message, headers and payload together: what nats-server takes unless it is told otherwise.
@@ -151,7 +153,8 @@ pub fn encode(out: &Outgoing, now: Timestamp, traceparent: Option<&str>) -> Resu
         (event, _) => (JSON, control::encode(event)?),
     };
     let headers = headers::write(&out.meta, type_name, content_type, now, traceparent)?;
-    let bytes = payload.len() + headers.iter().map(|(name, value)| name.len() + value.len() + 4).sum::<usize>();
+    let bytes =
+        payload.len() + headers.iter().map(|(name, value)| name.len() + value.len() + 4).sum::<usize>();
     check_size(bytes)?;
     Ok(Wire { subject: out.subject.to_string(), headers, payload })
 }

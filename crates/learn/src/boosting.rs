@@ -19,6 +19,7 @@ use train::{Table, Task};
 
 /// Fitted forests.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Boosting {
     codes: Codes,
     forests: Vec<Forest>,
@@ -45,6 +46,7 @@ impl Boosting {
                 let against_rest = |class: usize| -> Vec<f64> {
                     of_row.iter().map(|c| f64::from(u8::from(*c == class))).collect()
                 };
+                let parameters = &shared(parameters, names.len());
                 let classes = if names.len() == 2 { 1..2 } else { 0..names.len() };
                 classes
                     .map(|class| table.train(Task::Class, &against_rest(class), parameters, seed))
@@ -54,7 +56,7 @@ impl Boosting {
         Ok(Self { codes, forests })
     }
 
-    /// A number in target units, or one score per class.
+    /// A number in standard deviations, or one score per class.
     pub(crate) fn scores(&self, cells: &[Value], classes: usize) -> Vec<f64> {
         let mut row = Vec::with_capacity(self.codes.width());
         self.codes.encode(cells, &mut row);
@@ -79,4 +81,13 @@ impl Boosting {
         }
         self.forests.iter().try_for_each(|f| f.check(self.codes.width()))
     }
+}
+
+/// The parameters for each of several forests: many forests go less far each, or forty classes would take minutes.
+fn shared(parameters: &Parameters, classes: usize) -> Parameters {
+    let mut shared = parameters.clone();
+    if let Some(budget) = shared.get_mut("budget").filter(|_| classes > 2) {
+        *budget = (*budget - 0.3 * (classes as f64 - 1.0).log10()).max(0.1);
+    }
+    shared
 }

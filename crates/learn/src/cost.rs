@@ -7,36 +7,52 @@ use tidemill_domain::{Algorithm, Parameters, Span};
 
 use crate::space;
 
-/// What every fit takes: reading rows and encoding them.
-const SECONDS_PER_CELL: f64 = 20e-9;
+/// What every fit takes for reading and encoding a cell.
+const SECONDS_PER_CELL: f64 = 50e-9;
 
 /// The modelled time of fitting to `rows` rows of `features` features, with so many classes (0 or 1 for a numeric target).
 #[must_use]
-pub fn modelled(algorithm: Algorithm, parameters: &Parameters, rows: u64, features: u64, classes: u64) -> Span {
+pub fn modelled(
+    algorithm: Algorithm,
+    parameters: &Parameters,
+    rows: u64,
+    features: u64,
+    classes: u64,
+) -> Span {
     let parameters = space::complete(algorithm, parameters);
     let get = |name: &str| parameters.get(name).copied().unwrap_or_default();
     let (rows, features, classes) = (rows as f64, features as f64, classes.max(1) as f64);
     let outputs = if classes > 2.0 { classes } else { 1.0 };
     let seconds = match algorithm {
         Algorithm::Linear => {
-            let products = if get("degree") >= 2.0 && features <= 16.0 { features * (features + 1.0) / 2.0 } else { 0.0 };
+            let products = if get("degree") >= 2.0 && features <= 16.0 {
+                features * (features + 1.0) / 2.0
+            } else {
+                0.0
+            };
             let width = features * (1.0 + get("knots")) + products + 1.0;
             if outputs > 1.0 {
                 80.0 * rows * width * outputs * 1e-9
             } else {
-                8.0 * (rows * width * width * 0.25e-9 + width.powi(3) * 0.3e-9 + rows * width * 2e-9)
+                // Squared loss takes one step of Newton's method, log loss a few.
+                let steps = if classes > 1.0 { 3.5 } else { 1.0 };
+                steps * (rows * width * (width * 0.25e-9 + 4e-9) + width.powi(3) * 0.3e-9)
             }
         }
         Algorithm::Boosting => {
-            let rounds = 12.0 * 10_f64.powf(get("budget"));
-            let per_round = rows * (features.max(2.0) * 20e-9 + 60e-9) + features * get("max_bin") * 30.0 * 4e-9;
+            // Many classes share the budget.
+            let budget = (get("budget") - 0.3 * (outputs.max(2.0) - 1.0).log10()).max(0.1);
+            let rounds = 25.0 * 10_f64.powf(0.5 * budget);
+            let per_round =
+                rows * (features.max(2.0) * 20e-9 + 60e-9) + features * get("max_bin") * 30.0 * 4e-9;
             outputs * rounds * per_round
         }
         Algorithm::Mlp => {
             let (hidden, layers) = (get("hidden"), get("layers"));
             let weights = features * hidden + (layers - 1.0) * hidden * hidden + hidden * classes;
-            let steps = rows / 64.0;
-            get("epochs") * (rows * weights * 1.5e-9 + steps * 150e-6 * (layers + 1.0))
+            // Two trainings, each of about half the epochs allowed.
+            let steps = get("epochs") * rows / 64.0;
+            steps * (40e-6 + layers * 20e-6 + 64.0 * weights * 1e-9)
         }
     };
     let fits = if get("calibrate") >= 0.5 { 1.8 } else { 1.0 };

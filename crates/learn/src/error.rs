@@ -44,7 +44,7 @@ pub enum FitError {
         algorithm: Algorithm,
     },
     /// The library underneath failed.
-    #[error("{algorithm}: {source}")]
+    #[error("the library under {algorithm} failed")]
     Library {
         /// The algorithm.
         algorithm: Algorithm,
@@ -57,7 +57,7 @@ pub enum FitError {
 #[derive(Debug, Error)]
 pub enum BundleError {
     /// Not JSON, or not of the right shape.
-    #[error("not a model: {0}")]
+    #[error("not the JSON of a model")]
     Malformed(#[from] serde_json::Error),
     /// A format of another release.
     #[error("model format {found} is not supported, {expected} is")]

@@ -78,7 +78,8 @@ fn fit_weighted(
     let answers = match targets {
         Targets::Numbers { unit, .. } => Answers::Number(unit.clone()),
         Targets::Classes { names, of_row } => {
-            let wanted = parameters.get("calibrate").is_some_and(|c| *c >= 0.5) && rows.len() >= FEWEST_TO_CALIBRATE;
+            let wanted =
+                parameters.get("calibrate").is_some_and(|c| *c >= 0.5) && rows.len() >= FEWEST_TO_CALIBRATE;
             let temperature = match estimator {
                 Estimator::Constant(_) => 1.0,
                 _ if wanted => held_out_temperature(schema, recipe, &parameters, rows, names, of_row)?,
@@ -87,7 +88,13 @@ fn fit_weighted(
             Answers::Classes { anchor: constant(rows, targets), names: names.clone(), temperature }
         }
     };
-    Ok(Model { algorithm: recipe.algorithm, answers, estimator, rows: rows.len() as u64, schema_hash: schema.hash() })
+    Ok(Model {
+        algorithm: recipe.algorithm,
+        answers,
+        estimator,
+        rows: rows.len() as u64,
+        schema_hash: schema.hash(),
+    })
 }
 
 /// The estimator, or a constant where there is nothing to tell apart.
@@ -107,7 +114,9 @@ fn estimator(
         return Ok(Estimator::Constant(constant(rows, targets)));
     }
     Ok(match recipe.algorithm {
-        Algorithm::Boosting => Estimator::Boosting(Boosting::fit(schema, parameters, recipe.seed, rows, targets)?),
+        Algorithm::Boosting => {
+            Estimator::Boosting(Boosting::fit(schema, parameters, recipe.seed, rows, targets)?)
+        }
         Algorithm::Linear => Estimator::Linear(Linear::fit(schema, parameters, rows, targets)?),
         Algorithm::Mlp => Estimator::Mlp(Mlp::fit(schema, parameters, recipe.seed, rows, targets)?),
     })

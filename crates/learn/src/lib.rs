@@ -7,6 +7,11 @@
 //! - [`Prior`] is what any first model must beat.
 //! - [`space`] lists the hyper-parameters, [`search`] proposes trials, [`cost`] says what a trial will take.
 
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should say so")
+)]
+
 mod boosting;
 mod calibrate;
 #[cfg(test)]

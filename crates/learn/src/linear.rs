@@ -1,7 +1,7 @@
 //! Linear models: ridge regression for numbers, logistic regression for classes (softmax beyond two).
 //!
 //! The penalty is `l2 / 2 * |w|^2` beside the *sum* of the row losses, so it stands for prior knowledge worth a number of
-//! rows and fades as rows come. Intercepts are free. Must not know how rows become numbers.
+//! rows and fades as rows come; beyond two classes it is shared among them. Intercepts are free. Must not know how rows become numbers.
 
 use serde::{Deserialize, Serialize};
 use tidemill_domain::{Algorithm, Parameters, Schema, Value};
@@ -25,6 +25,7 @@ const MOST_FOR_NEWTON: usize = 240;
 
 /// A fitted linear model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Linear {
     basis: Basis,
     dense: Dense,
@@ -47,8 +48,13 @@ impl Linear {
         for row in rows {
             dense.encode(row.features, &mut plain);
         }
-        let basis =
-            Basis::learn(&plain, narrow, &dense.numbers(), integer(get("degree")), integer(get("knots")) as usize);
+        let basis = Basis::learn(
+            &plain,
+            narrow,
+            &dense.numbers(),
+            integer(get("degree")),
+            integer(get("knots")) as usize,
+        );
         let width = narrow + basis.width() + 1;
         let mut x = Vec::with_capacity(rows.len() * width);
         for i in 0..rows.len() {
@@ -64,7 +70,9 @@ impl Linear {
             Targets::Classes { names, of_row } if names.len() == 2 => (Loss::Logistic(of_row), 1),
             Targets::Classes { names, of_row } => (Loss::Softmax(of_row, names.len()), names.len()),
         };
-        let problem = Problem { x, width, row_weights, l2: get("l2"), loss };
+        // With many classes each set of coefficients has its share of the rows only.
+        let l2 = get("l2") * if outputs > 1 { 2.0 / outputs as f64 } else { 1.0 };
+        let problem = Problem { x, width, row_weights, l2, loss };
         let beta = if outputs == 1 && width <= MOST_FOR_NEWTON {
             newton::minimise(&problem)
         } else {

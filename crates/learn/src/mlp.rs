@@ -18,11 +18,13 @@ mod train;
 use network::Network;
 use train::{Examples, Plan};
 
-/// The backend that trains on the processor.
-type Processor = burn::backend::Autodiff<burn::backend::Flex>;
+/// What trains: the processor. Training is generic over burn's backends; devices round differently, so the same seed gives
+/// the same model on the same kind of device only.
+type Trainer = burn::backend::Autodiff<burn::backend::Flex>;
 
 /// A fitted network with its preprocessing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Mlp {
     dense: Dense,
     network: Network,
@@ -47,7 +49,7 @@ impl Mlp {
             weight_decay: get("weight_decay"),
             seed,
         };
-        let network = train::train::<Processor>(&plan, &examples, &burn::backend::flex::FlexDevice)
+        let network = train::train::<Trainer>(&plan, &examples, &Default::default())
             .map_err(|source| FitError::Library { algorithm: Algorithm::Mlp, source })?;
         let mlp = Self { dense, network };
         mlp.network.check().map_err(|_| FitError::Diverged { algorithm: Algorithm::Mlp })?;

@@ -31,7 +31,7 @@ pub struct Model {
 
 /// How scores become answers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum Answers {
     /// Probabilities of these classes, which are sorted; scores are drawn to the anchor by the temperature.
     Classes { anchor: Vec<f64>, names: Vec<String>, temperature: f64 },
@@ -161,7 +161,7 @@ impl Model {
     /// Reads an artefact, from whomever.
     ///
     /// # Errors
-    /// [`BundleError`] for anything that [`Model::to_bytes`] could not have written.
+    /// [`BundleError`] for anything but a model of this format whose parts fit each other.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, BundleError> {
         #[derive(Deserialize)]
         struct Header {

@@ -30,6 +30,9 @@ pub struct Past {
     pub score: f64,
 }
 
+/// A hyper-parameter that differs from its default, if one does.
+type Setting = Option<(&'static str, f64)>;
+
 /// How many proposals of earlier turns the portfolio starts from.
 const REMEMBERED: usize = 3;
 /// The share of later proposals that are neighbours of a good one; the rest are drawn from the whole space.
@@ -59,7 +62,7 @@ pub fn propose(
     }
     let allowed = |p: &Proposal| algorithms.contains(&p.algorithm) && strategies.contains(&p.strategy);
     let tried = |p: &Proposal| done.iter().any(|d| d.proposal == *p);
-    for proposal in portfolio(algorithms, strategies, past_best) {
+    for proposal in portfolio(strategies, past_best) {
         if found.len() < n && allowed(&proposal) && !tried(&proposal) && !found.contains(&proposal) {
             found.push(proposal);
         }
@@ -86,35 +89,36 @@ pub fn propose(
     found
 }
 
-/// What every turn tries first: the winners of earlier turns, then cheap and strong defaults on every strategy.
-fn portfolio(algorithms: &[Algorithm], strategies: &[Strategy], past_best: &[Past]) -> Vec<Proposal> {
+/// What every turn tries first: the winners of earlier turns, then cheap and strong settings on every strategy.
+fn portfolio(strategies: &[Strategy], past_best: &[Past]) -> Vec<Proposal> {
     let mut list: Vec<Proposal> = past_best.iter().take(REMEMBERED).map(|p| p.proposal.clone()).collect();
-    let variants: [(Algorithm, &[(&str, f64)]); 4] = [
-        (Algorithm::Linear, &[]),
-        (Algorithm::Boosting, &[]),
-        (Algorithm::Linear, &[("degree", 2.0), ("knots", 4.0)]),
-        (Algorithm::Boosting, &[("calibrate", 1.0)]),
+    // Each line goes over all strategies before the next one begins.
+    let (plain, knots, fine) = (None, Some(("knots", 4.0)), Some(("max_bin", 255.0)));
+    let lines: [&[(Algorithm, Setting)]; 3] = [
+        &[(Algorithm::Linear, plain), (Algorithm::Boosting, plain)],
+        &[(Algorithm::Mlp, plain)],
+        &[(Algorithm::Linear, knots), (Algorithm::Boosting, fine)],
     ];
-    // Two at a time over the strategies: a linear and a boosted one of each before their variants.
-    for pair in variants.chunks(2) {
+    for line in lines {
         for strategy in strategies {
-            for (algorithm, settings) in pair {
-                let given: Parameters = settings.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
+            for (algorithm, setting) in line {
+                let given: Parameters =
+                    setting.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
                 let parameters = space::complete(*algorithm, &given);
                 list.push(Proposal { algorithm: *algorithm, parameters, strategy: *strategy });
             }
         }
     }
-    // A network costs more than the rest together: one, on the strategy that is named first.
-    if algorithms.contains(&Algorithm::Mlp) {
-        let parameters = space::defaults(Algorithm::Mlp);
-        list.push(Proposal { algorithm: Algorithm::Mlp, parameters, strategy: strategies[0] });
-    }
     list
 }
 
 /// A neighbour of a leader, or a draw from the whole space.
-fn draw(algorithms: &[Algorithm], strategies: &[Strategy], leaders: &[&Past], rng: &mut ChaCha8Rng) -> Proposal {
+fn draw(
+    algorithms: &[Algorithm],
+    strategies: &[Strategy],
+    leaders: &[&Past],
+    rng: &mut ChaCha8Rng,
+) -> Proposal {
     let any_strategy = strategies[rng.random_range(0..strategies.len())];
     if !leaders.is_empty() && rng.random::<f64>() < LOCAL {
         // The best has twice the neighbours of the second.
@@ -125,9 +129,9 @@ fn draw(algorithms: &[Algorithm], strategies: &[Strategy], leaders: &[&Past], rn
         return Proposal { algorithm: leader.algorithm, parameters, strategy };
     }
     let weight = |a: Algorithm| match a {
-        Algorithm::Boosting => 6,
-        Algorithm::Linear => 5,
-        Algorithm::Mlp => 1,
+        Algorithm::Boosting => 5,
+        Algorithm::Linear => 4,
+        Algorithm::Mlp => 3,
     };
     let mut ticket = rng.random_range(0..algorithms.iter().map(|a| weight(*a)).sum::<u32>());
     let mut algorithm = algorithms[0];
@@ -165,13 +169,14 @@ mod tests {
         assert_eq!(found[2].algorithm, Algorithm::Boosting);
         let early: Vec<Strategy> = found[1..7].iter().map(|p| p.strategy).collect();
         assert!(STRATEGIES.iter().all(|s| early.contains(s)));
-        assert!(found.iter().filter(|p| p.algorithm == Algorithm::Mlp).count() <= 4);
+        assert!(found[7..10].iter().all(|p| p.algorithm == Algorithm::Mlp));
     }
 
     #[test]
     fn neighbours_gather_round_the_best() {
-        let done: Vec<Past> =
-            (0..8).map(|i| past(Algorithm::ALL[i % 2], STRATEGIES[0], if i == 4 { 0.1 } else { i as f64 })).collect();
+        let done: Vec<Past> = (0..8)
+            .map(|i| past(Algorithm::ALL[i % 2], STRATEGIES[0], if i == 4 { 0.1 } else { i as f64 }))
+            .collect();
         let found = propose(&Algorithm::ALL, &STRATEGIES[..1], &[], &done, 3, 100);
         let same = found.iter().filter(|p| p.algorithm == done[4].proposal.algorithm).count();
         assert!(same > 50, "{same}");

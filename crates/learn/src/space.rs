@@ -40,7 +40,7 @@ const CALIBRATE: Dimension = Dimension {
     scale: Integer,
     low: 0.0,
     high: 1.0,
-    default: 0.0,
+    default: 1.0,
     about: "1: probabilities are tempered by how over-confident a fit to the oldest 80 % was on the newest 20 %; costs a second fit",
 };
 
@@ -49,9 +49,9 @@ const BOOSTING: [Dimension; 3] = [
         name: "budget",
         scale: Linear,
         low: 0.1,
-        high: 1.5,
-        default: 0.5,
-        about: "how far to go: ten times smaller steps per unit, so time grows several times per 0.5",
+        high: 2.0,
+        default: 1.0,
+        about: "how far to go: steps are ten times smaller per unit, and time grows two- to fourfold per 0.5",
     },
     CALIBRATE,
     Dimension {
@@ -59,7 +59,7 @@ const BOOSTING: [Dimension; 3] = [
         scale: LogInteger,
         low: 15.0,
         high: 255.0,
-        default: 63.0,
+        default: 31.0,
         about: "bins per numeric column; more are finer and slower",
     },
 ];
@@ -87,19 +87,20 @@ const LINEAR: [Dimension; 4] = [
         scale: Log,
         low: 1e-4,
         high: 1e2,
-        default: 1.0,
+        default: 3.0,
         about: "the penalty on squared coefficients beside the sum of row losses",
     },
 ];
 
-const MLP: [Dimension; 5] = [
+const MLP: [Dimension; 6] = [
+    CALIBRATE,
     Dimension {
         name: "epochs",
         scale: LogInteger,
         low: 5.0,
         high: 60.0,
-        default: 20.0,
-        about: "the most passes over the rows; training stops earlier when the newest 15 % say so",
+        default: 30.0,
+        about: "the most passes over the rows; fewer when a first training on the oldest 85 % was best after fewer",
     },
     Dimension {
         name: "hidden",
@@ -115,7 +116,7 @@ const MLP: [Dimension; 5] = [
         scale: Log,
         low: 3e-4,
         high: 3e-2,
-        default: 3e-3,
+        default: 1e-2,
         about: "the step size of Adam",
     },
     Dimension {
@@ -228,8 +229,12 @@ pub fn check(algorithm: Algorithm, parameters: &Parameters) -> Result<(), Vec<St
             Some(d) => {
                 let whole = !matches!(d.scale, Integer | LogInteger) || value.fract() == 0.0;
                 if !(d.low..=d.high).contains(value) || !whole {
-                    let kind = if matches!(d.scale, Integer | LogInteger) { "a whole number" } else { "a number" };
-                    mistakes.push(format!("\"{name}\" is {value}, {kind} from {} to {} is expected", d.low, d.high));
+                    let kind =
+                        if matches!(d.scale, Integer | LogInteger) { "a whole number" } else { "a number" };
+                    mistakes.push(format!(
+                        "\"{name}\" is {value}, {kind} from {} to {} is expected",
+                        d.low, d.high
+                    ));
                 }
             }
         }
@@ -277,8 +282,9 @@ mod tests {
 
     #[test]
     fn mistakes_are_all_named() {
-        let given: Parameters =
-            [("l2", 1e9), ("depth", 3.0), ("degree", 1.5), ("knots", f64::NAN)].map(|(n, v)| (n.to_owned(), v)).into();
+        let given: Parameters = [("l2", 1e9), ("depth", 3.0), ("degree", 1.5), ("knots", f64::NAN)]
+            .map(|(n, v)| (n.to_owned(), v))
+            .into();
         let mistakes = check(Algorithm::Linear, &given).unwrap_err();
         assert_eq!(mistakes.len(), 4);
         assert!(mistakes[0].contains("from 1 to 2"), "{mistakes:?}");

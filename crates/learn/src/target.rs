@@ -17,6 +17,7 @@ pub(crate) enum Targets {
 
 /// The unit in which numeric targets are learnt, and the limits of what is answered.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Unit {
     /// The mean of the training targets, as a share of `scale`.
     pub(crate) center: f64,
@@ -42,7 +43,8 @@ impl Unit {
         let n = numbers.len() as f64;
         let center = numbers.iter().map(|y| y / scale).sum::<f64>() / n;
         let variance = numbers.iter().map(|y| (y / scale - center).powi(2)).sum::<f64>() / n;
-        let (low, high) = numbers.iter().fold((1.0_f64, -1.0_f64), |(l, h), y| (l.min(y / scale), h.max(y / scale)));
+        let (low, high) =
+            numbers.iter().fold((1.0_f64, -1.0_f64), |(l, h), y| (l.min(y / scale), h.max(y / scale)));
         let reach = Self::REACH * (high - low);
         // Below rounding noise a target is constant.
         let spread = if high - low <= 1e-12 { 0.0 } else { variance.sqrt() };
@@ -62,7 +64,11 @@ impl Unit {
 
     pub(crate) fn check(&self) -> Result<(), String> {
         let numbers = [self.center, self.high, self.low, self.scale, self.spread];
-        if numbers.iter().all(|x| x.is_finite()) && self.low <= self.high && self.scale >= 0.0 && self.spread >= 0.0 {
+        if numbers.iter().all(|x| x.is_finite())
+            && self.low <= self.high
+            && self.scale >= 0.0
+            && self.spread >= 0.0
+        {
             Ok(())
         } else {
             Err("the unit of the target is impossible".to_owned())

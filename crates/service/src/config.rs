@@ -87,7 +87,10 @@ fn span(text: &str) -> Result<Span, tidemill_domain::time::BadTime> {
 
 fn host() -> String {
     let read = std::fs::read_to_string("/proc/sys/kernel/hostname");
-    read.ok().map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).unwrap_or_else(|| "local".into())
+    read.ok()
+        .map(|name| name.trim().to_owned())
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| "local".into())
 }
 
 #[cfg(test)]
@@ -113,7 +116,12 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused() {
-        for bad in [["x", "--partitions=0"], ["x", "--shutdown=soon"], ["x", "--listen=here"], ["x", "--log-format=xml"]] {
+        for bad in [
+            ["x", "--partitions=0"],
+            ["x", "--shutdown=soon"],
+            ["x", "--listen=here"],
+            ["x", "--log-format=xml"],
+        ] {
             assert!(Arguments::try_parse_from(bad).is_err(), "{bad:?}");
         }
     }

@@ -30,14 +30,12 @@ impl Context {
     /// A context with nothing counted yet.
     #[must_use]
     pub fn new(bus: Bus, store: Store, partitions: u16, owner: impl Into<String>) -> Self {
-        let health = Health::default();
-        health.watch_bus(bus.clone());
         Self {
             bus,
             store,
             stop: CancellationToken::new(),
             metrics: Metrics::default(),
-            health,
+            health: Health::default(),
             partitions,
             owner: owner.into(),
         }

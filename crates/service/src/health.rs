@@ -129,4 +129,32 @@ mod tests {
         health.set("b", PartState::Standby);
         assert!(health.is_ready());
     }
+
+    async fn get(address: std::net::SocketAddr, path: &str) -> std::io::Result<String> {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let mut connection = tokio::net::TcpStream::connect(address).await?;
+        let request = format!("GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n");
+        connection.write_all(request.as_bytes()).await?;
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).await?;
+        Ok(answer)
+    }
+
+    #[tokio::test]
+    async fn health_and_counters_are_served_until_told_to_stop() -> std::io::Result<()> {
+        let (health, metrics, stop) = (Health::default(), Metrics::default(), CancellationToken::new());
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
+        let serving = tokio::spawn(serve(listener, health.clone(), metrics.clone(), stop.clone()));
+        assert!(get(address, "/livez").await?.starts_with("HTTP/1.1 200"));
+        health.set("validator-0", PartState::CatchingUp);
+        let unready = get(address, "/readyz").await?;
+        assert!(unready.starts_with("HTTP/1.1 503"), "{unready}");
+        assert!(unready.ends_with(r#"{"ready":false,"parts":{"validator-0":"catching_up"}}"#), "{unready}");
+        metrics.role("validator-0").lag_events.set(7);
+        let counters = get(address, "/metrics").await?;
+        assert!(counters.contains("tidemill_lag_events{role=\"validator-0\"} 7"), "{counters}");
+        stop.cancel();
+        serving.await?
+    }
 }

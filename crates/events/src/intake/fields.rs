@@ -26,8 +26,13 @@ impl<'a> Fields<'a> {
         Self { entries, path, problems: Vec::new() }
     }
 
+    /// Notes a problem, once.
     pub(super) fn problem(&mut self, key: &str, what: &str, expected: &str) {
-        self.problems.push(format!("{}{key}: {what}; {expected}", self.path));
+        let problem = format!("{}{key}: {what}; {expected}", self.path);
+        // A key is looked up several times in a row, so the same problem comes back soon if at all.
+        if !self.problems.iter().rev().take(3).any(|known| *known == problem) {
+            self.problems.push(problem);
+        }
     }
 
     /// The value of a key; null counts as none.
@@ -66,7 +71,9 @@ impl<'a> Fields<'a> {
         let node = self.get(key)?;
         let time = match node {
             Node::Text(text) => text.parse().ok(),
-            Node::Integer(n) if (FIRST_MICROS..=LAST_MICROS).contains(n) => i64::try_from(*n).ok().map(Timestamp),
+            Node::Integer(n) if (FIRST_MICROS..=LAST_MICROS).contains(n) => {
+                i64::try_from(*n).ok().map(Timestamp)
+            }
             _ => None,
         };
         if time.is_none() {

@@ -25,7 +25,10 @@ pub fn decode_json(kind: Intake, payload: &[u8], received: Timestamp) -> IntakeB
     }
     let (records, left_over) = if text.starts_with(b"[") { elements(text) } else { (lines(text), None) };
     if records.len() > MAX_RECORDS {
-        return whole(payload, format!("the message has {} records; at most {MAX_RECORDS} are allowed", records.len()));
+        return whole(
+            payload,
+            format!("the message has {} records; at most {MAX_RECORDS} are allowed", records.len()),
+        );
     }
     let mut items: Vec<_> = records.into_iter().map(|record| item(kind, record, received)).collect();
     items.extend(left_over);
@@ -122,7 +125,13 @@ fn elements(text: &[u8]) -> (Vec<&[u8]>, Option<IntakeItem>) {
     }
     let last = piece(text, start, text.len());
     elements.push(last);
-    (elements, Some(refused(last, vec!["the list does not end: records may be missing; \"]\" is expected".to_owned()])))
+    (
+        elements,
+        Some(refused(
+            last,
+            vec!["the list does not end: records may be missing; \"]\" is expected".to_owned()],
+        )),
+    )
 }
 
 fn piece(text: &[u8], from: usize, to: usize) -> &[u8] {

@@ -26,26 +26,44 @@ pub fn check_prediction(record: &PredictionRecord) -> Vec<String> {
     problems.extend(name("prediction_id", record.prediction_id.as_str()));
     problems.extend(record.entity.as_deref().and_then(|entity| name("entity", entity)));
     if record.features.len() > MAX_FEATURES {
-        problems.push(format!("features: there are {}; at most {MAX_FEATURES} are allowed", record.features.len()));
+        problems.push(format!(
+            "features: there are {}; at most {MAX_FEATURES} are allowed",
+            record.features.len()
+        ));
     }
     for (feature, value) in &record.features {
         if !(1..=MAX_NAME).contains(&feature.len()) {
-            problems.push(format!("features: the name {} has {} bytes; 1 to {MAX_NAME} are expected", shown(feature), feature.len()));
+            problems.push(format!(
+                "features: the name {} has {} bytes; 1 to {MAX_NAME} are expected",
+                shown(feature),
+                feature.len()
+            ));
         }
         if value.number().is_some_and(|x| !x.is_finite()) {
-            problems.push(format!("features.{}: the number is not finite; send null where there is none", bare(feature)));
+            problems.push(format!(
+                "features.{}: the number is not finite; send null where there is none",
+                bare(feature)
+            ));
         }
     }
     for (index, scored) in record.scored.iter().enumerate() {
-        let at = |field: &str| if index == 0 { field.to_owned() } else { format!("also[{}].{field}", index - 1) };
+        let at =
+            |field: &str| if index == 0 { field.to_owned() } else { format!("also[{}].{field}", index - 1) };
         problems.extend(name(&at("model_version"), scored.version.as_str()));
         if record.scored.iter().take(index).any(|earlier| earlier.version == scored.version) {
-            problems.push(format!("{}: {} is named twice; each model once is expected", at("model_version"), shown(scored.version.as_str())));
+            problems.push(format!(
+                "{}: {} is named twice; each model once is expected",
+                at("model_version"),
+                shown(scored.version.as_str())
+            ));
         }
         check_output(&at, scored, &mut problems);
     }
     if record.weigh() > BATCH_BYTES {
-        problems.push(format!("the record takes some {} bytes; at most {BATCH_BYTES} are allowed", record.weigh()));
+        problems.push(format!(
+            "the record takes some {} bytes; at most {BATCH_BYTES} are allowed",
+            record.weigh()
+        ));
     }
     problems
 }
@@ -62,7 +80,10 @@ pub fn check_label(label: &Label) -> Vec<String> {
             problems.push(format!("label: the name has {} bytes; 1 to {MAX_NAME} are expected", text.len()));
         }
         other @ (Value::Number(_) | Value::Missing) => {
-            problems.push(format!("label: it is {}; a finite number or the name of a class is expected", describe(other)));
+            problems.push(format!(
+                "label: it is {}; a finite number or the name of a class is expected",
+                describe(other)
+            ));
         }
     }
     problems
@@ -72,7 +93,8 @@ fn check_output(at: &dyn Fn(&str) -> String, scored: &Scored, problems: &mut Vec
     let classes = match &scored.output {
         Output::Number(y) if y.is_finite() => return,
         Output::Number(_) => {
-            problems.push(format!("{}: the number is not finite; a finite one is expected", at("prediction")));
+            problems
+                .push(format!("{}: the number is not finite; a finite one is expected", at("prediction")));
             return;
         }
         Output::Classes(classes) => classes,
@@ -102,7 +124,9 @@ fn name(field: &str, text: &str) -> Option<String> {
     if !(1..=MAX_NAME).contains(&text.len()) {
         return Some(format!("{field}: it has {} bytes; 1 to {MAX_NAME} are expected", text.len()));
     }
-    text.chars().any(char::is_control).then(|| format!("{field}: {} has control characters; none are expected", shown(text)))
+    text.chars()
+        .any(char::is_control)
+        .then(|| format!("{field}: {} has control characters; none are expected", shown(text)))
 }
 
 /// A text from outside in the words of an error message, quoted and cut.
@@ -113,6 +137,7 @@ pub(super) fn shown(text: &str) -> String {
 
 /// The same as a part of a path: without quotes where it is plain.
 pub(super) fn bare(text: &str) -> String {
-    let plain = text.len() <= 40 && !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || "_-".contains(c));
+    let plain =
+        text.len() <= 40 && !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || "_-".contains(c));
     if plain { text.to_owned() } else { shown(text) }
 }

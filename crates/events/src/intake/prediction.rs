@@ -24,7 +24,10 @@ use super::node::Node;
 const PLACEHOLDER: &str = "-";
 
 /// The record of an object.
-pub(super) fn decode(object: &[(String, Node)], received: Timestamp) -> Result<PredictionRecord, Vec<String>> {
+pub(super) fn decode(
+    object: &[(String, Node)],
+    received: Timestamp,
+) -> Result<PredictionRecord, Vec<String>> {
     let mut fields = Fields::new(object, String::new());
     let id = fields.need_id("prediction_id");
     let entity = fields.id("entity");
@@ -100,7 +103,11 @@ fn probabilities(fields: &mut Fields<'_>) -> Option<Vec<(String, f64)>> {
                 let p = fields.value(&key, node).number().unwrap_or_default();
                 classes.push((class.clone(), p));
             }
-            other => fields.problem(&key, &format!("it is {}", other.describe()), "a number from 0 to 1 is expected"),
+            other => fields.problem(
+                &key,
+                &format!("it is {}", other.describe()),
+                "a number from 0 to 1 is expected",
+            ),
         }
     }
     // A list with a hole in it does not sum to 1, which would only repeat what was noted.
@@ -117,7 +124,11 @@ fn others(fields: &mut Fields<'_>, also: Option<&Node>, scored: &mut Vec<Scored>
         }
     };
     if scored.is_empty() && !list.is_empty() && fields.problems.is_empty() {
-        fields.problem("also", "there is no prediction beside it", "the answer that the client saw comes first");
+        fields.problem(
+            "also",
+            "there is no prediction beside it",
+            "the answer that the client saw comes first",
+        );
     }
     for (index, node) in list.iter().enumerate() {
         let path = format!("also[{index}]");

@@ -70,7 +70,11 @@ enum Values<'a> {
 
 impl<'a> Cells<'a> {
     /// The column of that name, if it is there.
-    pub(super) fn find(batches: &'a Batches, batch: &'a RecordBatch, name: &str) -> Result<Option<Self>, ColumnError> {
+    pub(super) fn find(
+        batches: &'a Batches,
+        batch: &'a RecordBatch,
+        name: &str,
+    ) -> Result<Option<Self>, ColumnError> {
         let Some((index, field)) = batch.schema_ref().column_with_name(name) else { return Ok(None) };
         let array = batch.column(index);
         let is_json = field.metadata().get(ENCODING).is_some_and(|e| e == JSON);

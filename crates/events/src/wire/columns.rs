@@ -98,8 +98,8 @@ pub(super) fn from_json<T: DeserializeOwned>(column: &'static str, text: &str) -
     serde_json::from_str(text).map_err(|source| ColumnError::Json { column, source })
 }
 
-/// The columns as one stream.
-pub(super) fn write(columns: Vec<Column>, rows: usize) -> Result<Vec<u8>, ColumnError> {
+/// The columns as one batch.
+pub(super) fn batch(columns: Vec<Column>, rows: usize) -> Result<RecordBatch, ColumnError> {
     let (fields, arrays): (Vec<_>, Vec<_>) = columns.into_iter().map(|c| (c.field, c.array)).unzip();
     let mut shape = String::new();
     for field in &fields {
@@ -108,9 +108,14 @@ pub(super) fn write(columns: Vec<Column>, rows: usize) -> Result<Vec<u8>, Column
     let metadata = HashMap::from([(SCHEMA_HASH.to_owned(), ContentHash::of(shape.as_bytes()).to_string())]);
     let schema = Arc::new(Schema::new(fields).with_metadata(metadata));
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
-    let batch = RecordBatch::try_new_with_options(Arc::clone(&schema), arrays, &options)?;
+    Ok(RecordBatch::try_new_with_options(schema, arrays, &options)?)
+}
+
+/// The columns as one stream.
+pub(super) fn write(columns: Vec<Column>, rows: usize) -> Result<Vec<u8>, ColumnError> {
+    let batch = batch(columns, rows)?;
     let options = IpcWriteOptions::try_new(ALIGNMENT, false, MetadataVersion::V5)?;
-    let mut writer = StreamWriter::try_new_with_options(Vec::new(), &schema, options)?;
+    let mut writer = StreamWriter::try_new_with_options(Vec::new(), batch.schema_ref(), options)?;
     writer.write(&batch)?;
     writer.finish()?;
     Ok(writer.into_inner()?)
@@ -128,15 +133,28 @@ impl Batches {
         Ok(Self { list: frame::read(payload, wanted)?, budget: Cell::new(payload.len()) })
     }
 
+    /// No batches, and no limit: for those that somebody else has read.
+    pub(super) fn trusted() -> Self {
+        Self { list: Vec::new(), budget: Cell::new(usize::MAX) }
+    }
+
     /// Counts `bytes` as read.
     pub(super) fn charge(&self, bytes: usize) -> Result<(), ColumnError> {
-        let left = self.budget.get().checked_sub(bytes).ok_or(ColumnError::Broken("its columns share their bytes"))?;
+        let left = self
+            .budget
+            .get()
+            .checked_sub(bytes)
+            .ok_or(ColumnError::Broken("its columns share their bytes"))?;
         self.budget.set(left);
         Ok(())
     }
 
     /// A column of texts; one that is not there holds nothing.
-    pub(super) fn texts<'a>(&'a self, batch: &'a RecordBatch, name: &'static str) -> Result<Texts<'a>, ColumnError> {
+    pub(super) fn texts<'a>(
+        &'a self,
+        batch: &'a RecordBatch,
+        name: &'static str,
+    ) -> Result<Texts<'a>, ColumnError> {
         let array = match batch.column_by_name(name) {
             Some(array) => Some(array.as_any().downcast_ref().ok_or_else(|| wrong_type(name, array))?),
             None => None,
@@ -145,7 +163,11 @@ impl Batches {
     }
 
     /// A column of instants; one that is not there holds nothing.
-    pub(super) fn instants<'a>(&'a self, batch: &'a RecordBatch, name: &'static str) -> Result<Instants<'a>, ColumnError> {
+    pub(super) fn instants<'a>(
+        &'a self,
+        batch: &'a RecordBatch,
+        name: &'static str,
+    ) -> Result<Instants<'a>, ColumnError> {
         let array = match batch.column_by_name(name) {
             Some(array) => Some(array.as_any().downcast_ref().ok_or_else(|| wrong_type(name, array))?),
             None => None,
@@ -157,7 +179,7 @@ impl Batches {
 /// A column of texts to be read.
 pub(super) struct Texts<'a> {
     batches: &'a Batches,
-    pub(super) name: &'static str,
+    name: &'static str,
     array: Option<&'a StringArray>,
 }
 
@@ -172,6 +194,11 @@ impl<'a> Texts<'a> {
     /// The text of a row that must have one.
     pub(super) fn need(&self, row: usize) -> Result<&'a str, ColumnError> {
         self.at(row)?.ok_or_else(|| missing(self.name, row))
+    }
+
+    /// The error for a row whose text means nothing.
+    pub(super) fn unknown(&self, row: usize) -> ColumnError {
+        ColumnError::Cell { column: self.name.to_owned(), row, problem: "it says something unknown" }
     }
 
     /// The value of a row from its JSON text, if it has one.

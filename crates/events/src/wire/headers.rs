@@ -46,7 +46,8 @@ pub(super) fn write(
         headers.push((header::UPTO, upto.to_string()));
     }
     // A trace context is a help to people; a broken one must not stop an event.
-    if let Some(trace) = traceparent.filter(|t| t.len() <= MAX_ID && t.bytes().all(|b| b.is_ascii_graphic())) {
+    if let Some(trace) = traceparent.filter(|t| t.len() <= MAX_ID && t.bytes().all(|b| b.is_ascii_graphic()))
+    {
         headers.push((header::TRACEPARENT, trace.to_owned()));
     }
     Ok(headers)
@@ -86,7 +87,8 @@ pub(super) fn read(incoming: &Incoming<'_>) -> Result<Meta, WireError> {
 /// positions. Without an id of its own the message is named by its place in the stream.
 pub(super) fn read_intake(incoming: &Incoming<'_>) -> Meta {
     let good = |id: &String| (1..=MAX_ID).contains(&id.len()) && !id.chars().any(char::is_control);
-    let given = [header::MESSAGE_ID, header::ID].into_iter().find_map(|name| find(incoming, name).filter(good));
+    let given =
+        [header::MESSAGE_ID, header::ID].into_iter().find_map(|name| find(incoming, name).filter(good));
     let id = given.map(EventId::new).unwrap_or_else(|| {
         let sequence = incoming.sequence.to_le_bytes();
         let hash = hash_parts([b"intake".as_slice(), incoming.subject.as_bytes(), &sequence]);
@@ -115,7 +117,8 @@ fn unescaped(text: &str) -> String {
     let mut rest = text.as_bytes();
     while let [first, after @ ..] = rest {
         let pair = after.get(..2).filter(|_| *first == b'%').and_then(|pair| {
-            let digits = std::str::from_utf8(pair).ok().filter(|d| d.bytes().all(|b| b.is_ascii_hexdigit()))?;
+            let digits =
+                std::str::from_utf8(pair).ok().filter(|d| d.bytes().all(|b| b.is_ascii_hexdigit()))?;
             u8::from_str_radix(digits, 16).ok()
         });
         if let Some(byte) = pair {

@@ -3,12 +3,12 @@
 
 use std::borrow::Cow;
 
-use tidemill_domain::{Label, PredictionId, PredictionRecord};
+use tidemill_domain::{Label, PredictionId, PredictionRecord, Timestamp};
 
 use super::cells::{is_finite, scored_json};
-use super::columns::{Batches, ColumnError, instants, texts, to_json, try_texts, write};
+use super::columns::{Batches, ColumnError, from_json, instants, texts, to_json, try_texts, write};
 use crate::intake::source;
-use crate::sample::SampleItem;
+use crate::sample::{Mark, SampleItem};
 
 const COLUMNS: [&str; 11] = [
     "kind",
@@ -30,10 +30,7 @@ pub(super) fn encode(items: &[SampleItem]) -> Result<Vec<u8>, ColumnError> {
         texts("kind", items.iter().map(|i| Some(Cow::Borrowed(kind(i))))),
         texts("prediction_id", items.iter().map(|i| id(i).map(|id| Cow::Borrowed(id.as_str())))),
         texts("entity", items.iter().map(|i| record(i)?.entity.as_deref().map(Cow::Borrowed))),
-        instants("time", items.iter().map(|i| match i {
-            SampleItem::Expired { time, .. } => Some(*time),
-            _ => record(i).map(|r| r.time),
-        })),
+        instants("time", items.iter().map(made)),
         try_texts("features", items.iter().map(|i| record(i).map(features).transpose()))?,
         try_texts("scored", items.iter().map(|i| record(i).map_or(Ok(None), |r| scored_json(&r.scored))))?,
         try_texts("label", items.iter().map(|i| label(i).map(label_json).transpose()))?,
@@ -51,7 +48,8 @@ pub(super) fn decode(payload: &[u8]) -> Result<Vec<SampleItem>, ColumnError> {
     let mut items = Vec::new();
     for batch in &batches.list {
         let text = |name| batches.texts(batch, name);
-        let (kind, id, entity, time) = (text("kind")?, text("prediction_id")?, text("entity")?, batches.instants(batch, "time")?);
+        let (kind, id, entity, time) =
+            (text("kind")?, text("prediction_id")?, text("entity")?, batches.instants(batch, "time")?);
         let (features, scored, label) = (text("features")?, text("scored")?, text("label")?);
         let (label_source, label_time) = (text("label_source")?, batches.instants(batch, "label_time")?);
         let (label_id, extra) = (text("label_prediction_id")?, text("extra")?);
@@ -66,14 +64,18 @@ pub(super) fn decode(payload: &[u8]) -> Result<Vec<SampleItem>, ColumnError> {
         };
         for row in 0..batch.num_rows() {
             items.push(match kind.need(row)? {
-                "expired" => SampleItem::Expired { prediction_id: PredictionId::new(id.need(row)?), time: time.need(row)? },
+                "expired" => SampleItem::Expired {
+                    prediction_id: PredictionId::new(id.need(row)?),
+                    time: time.need(row)?,
+                },
                 "labelled" => {
                     let record = record(row)?;
                     let other = label_id.at(row)?.map(PredictionId::new);
                     let label = Label {
                         prediction_id: other.unwrap_or_else(|| record.prediction_id.clone()),
                         label: label.need_json(row)?,
-                        source: source::parse(label_source.need(row)?).ok_or_else(|| unknown("label_source", row))?,
+                        source: source::parse(label_source.need(row)?)
+                            .ok_or_else(|| label_source.unknown(row))?,
                         time: label_time.need(row)?,
                     };
                     SampleItem::Labelled { record, label }
@@ -81,15 +83,20 @@ pub(super) fn decode(payload: &[u8]) -> Result<Vec<SampleItem>, ColumnError> {
                 "mark" => SampleItem::Mark(extra.need_json(row)?),
                 "observed" => SampleItem::Observed(record(row)?),
                 "refused" => SampleItem::Refused(extra.need_json(row)?),
-                _ => return Err(unknown("kind", row)),
+                _ => return Err(kind.unknown(row)),
             });
         }
     }
     Ok(items)
 }
 
-pub(super) fn unknown(column: &str, row: usize) -> ColumnError {
-    ColumnError::Cell { column: column.to_owned(), row, problem: "it says something unknown" }
+/// A mark as JSON that is read back as the same mark.
+pub(super) fn mark_json(mark: &Mark) -> Result<String, ColumnError> {
+    let text = to_json("extra", mark)?;
+    match from_json::<Mark>("extra", &text) {
+        Ok(back) if back == *mark => Ok(text),
+        _ => Err(ColumnError::NotExact("a mark")),
+    }
 }
 
 fn kind(item: &SampleItem) -> &'static str {
@@ -112,7 +119,10 @@ fn record(item: &SampleItem) -> Option<&PredictionRecord> {
 fn label(item: &SampleItem) -> Option<&Label> {
     match item {
         SampleItem::Labelled { label, .. } => Some(label),
-        SampleItem::Expired { .. } | SampleItem::Mark(_) | SampleItem::Observed(_) | SampleItem::Refused(_) => None,
+        SampleItem::Expired { .. }
+        | SampleItem::Mark(_)
+        | SampleItem::Observed(_)
+        | SampleItem::Refused(_) => None,
     }
 }
 
@@ -120,6 +130,15 @@ fn id(item: &SampleItem) -> Option<&PredictionId> {
     match item {
         SampleItem::Expired { prediction_id, .. } => Some(prediction_id),
         SampleItem::Labelled { record, .. } | SampleItem::Observed(record) => Some(&record.prediction_id),
+        SampleItem::Mark(_) | SampleItem::Refused(_) => None,
+    }
+}
+
+/// When the prediction was made.
+fn made(item: &SampleItem) -> Option<Timestamp> {
+    match item {
+        SampleItem::Expired { time, .. } => Some(*time),
+        SampleItem::Labelled { record, .. } | SampleItem::Observed(record) => Some(record.time),
         SampleItem::Mark(_) | SampleItem::Refused(_) => None,
     }
 }
@@ -146,7 +165,7 @@ fn label_json(label: &Label) -> Result<String, ColumnError> {
 
 fn extra(item: &SampleItem) -> Result<Option<String>, ColumnError> {
     match item {
-        SampleItem::Mark(mark) => super::clean::mark_json(mark).map(Some),
+        SampleItem::Mark(mark) => mark_json(mark).map(Some),
         SampleItem::Refused(refused) => to_json("extra", refused).map(Some),
         SampleItem::Expired { .. } | SampleItem::Labelled { .. } | SampleItem::Observed(_) => Ok(None),
     }

@@ -138,7 +138,8 @@ mod tests {
     #[test]
     fn batches_are_cut_by_size_and_keep_their_order() {
         let refused = |n: usize| SampleItem::Refused(Refused { payload: "x".repeat(n), reasons: Vec::new() });
-        let items = vec![refused(200 << 10), refused(200 << 10), refused(200 << 10), refused(600 << 10), refused(1)];
+        let items =
+            vec![refused(200 << 10), refused(200 << 10), refused(200 << 10), refused(600 << 10), refused(1)];
         let sizes: Vec<usize> = split(items).iter().map(Vec::len).collect();
         assert_eq!(sizes, [2, 1, 1, 1]);
         assert!(split(Vec::<SampleItem>::new()).is_empty());

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// A sum of trees.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Forest {
     /// What it says before any tree.
     pub(super) base: f64,
@@ -12,6 +13,7 @@ pub(super) struct Forest {
 
 /// Inner nodes in preorder, and the values of the leaves in the order in which preorder meets them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Tree {
     pub(super) leaves: Vec<f32>,
     pub(super) nodes: Vec<Node>,
@@ -54,7 +56,11 @@ impl Tree {
             }
         }
         let finite = self.leaves.iter().all(|x| x.is_finite());
-        if finite && !self.leaves.is_empty() { Ok(()) } else { Err("the leaves of a tree are impossible".to_owned()) }
+        if finite && !self.leaves.is_empty() {
+            Ok(())
+        } else {
+            Err("the leaves of a tree are impossible".to_owned())
+        }
     }
 }
 
@@ -93,7 +99,10 @@ mod tests {
         assert_eq!(f.output(&[1.0, 3.0]), 12.0);
         assert_eq!(f.output(&[1.0, f64::NAN]), 12.0);
         assert_eq!(f.output(&[f64::NAN, 0.0]), 14.0);
-        assert_eq!(Forest { base: 1.0, trees: vec![Tree { leaves: vec![2.0], nodes: vec![] }] }.output(&[]), 3.0);
+        assert_eq!(
+            Forest { base: 1.0, trees: vec![Tree { leaves: vec![2.0], nodes: vec![] }] }.output(&[]),
+            3.0
+        );
     }
 
     #[test]

@@ -23,8 +23,8 @@ const MOST_NODES: f64 = 128.0;
 /// The most bytes of histograms, however wide the rows, as long as a small tree fits.
 const MOST_HISTOGRAM_BYTES: f64 = 192e6;
 const FEWEST_NODES: f64 = 32.0;
-/// What the library sets aside for finished trees: rounds times nodes times bytes per node and its slot in a map.
-const FINISHED_TREES_BYTES: f64 = 1000.0 * 256.0 * 1.3 * size_of::<perpetual::node::Node>() as f64;
+/// What the library sets aside for finished trees, per round: nodes times bytes per node and its slot in a map.
+const FINISHED_TREE_BYTES: f64 = 256.0 * 1.3 * size_of::<perpetual::node::Node>() as f64;
 
 /// What is learnt.
 #[derive(Clone, Copy)]
@@ -75,6 +75,7 @@ impl Table {
         }
         let get = |name: &str| parameters.get(name).copied().unwrap_or_default();
         let max_bin = integer(get("max_bin"));
+        let rounds = rounds(get("budget"));
         let config = BoosterConfig {
             objective: match task {
                 Task::Class => Objective::LogLoss,
@@ -86,7 +87,13 @@ impl Table {
             num_threads: Some(1),
             seed,
             timeout: None,
-            memory_limit: Some(self.memory_limit(f64::from(max_bin))),
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "a few hundred at most"
+            )]
+            iteration_limit: Some(rounds as usize),
+            memory_limit: Some(self.memory_limit(f64::from(max_bin), rounds)),
             auto_class_weights: false,
             ..BoosterConfig::default()
         };
@@ -95,20 +102,32 @@ impl Table {
         booster
             .fit(&data, y, self.weights.as_deref(), None)
             .map_err(|e| FitError::Library { algorithm: Algorithm::Boosting, source: Box::new(e) })?;
+        // The library may add a small linear correction to small regressions; the trees do without, and the algorithm
+        // called linear is tried anyway.
         let forest = Forest { base: booster.base_score, trees: booster.trees.iter().map(flatten).collect() };
         forest.check(self.columns).map_err(|_| FitError::Diverged { algorithm: Algorithm::Boosting })?;
         Ok(forest)
     }
 
     /// In gigabytes, as the library wants it; it keeps a tenth back and gives seven tenths of the rest to histograms.
-    #[expect(clippy::cast_possible_truncation, reason = "a limit needs no more digits than the library reads")]
-    fn memory_limit(&self, max_bin: f64) -> f32 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a limit needs no more digits than the library reads"
+    )]
+    fn memory_limit(&self, max_bin: f64, rounds: f64) -> f32 {
         let (rows, columns) = (self.rows as f64, self.columns as f64);
-        let histogram = columns * (max_bin + 3.0) * size_of::<perpetual::bin::Bin>() as f64 + 64.0 * (columns + 1.0);
+        let histogram =
+            columns * (max_bin + 3.0) * size_of::<perpetual::bin::Bin>() as f64 + 64.0 * (columns + 1.0);
         let nodes = (2.0 * rows).min(MOST_NODES).min(MOST_HISTOGRAM_BYTES / histogram).max(FEWEST_NODES);
         let data = rows * (2.0 * columns + 20.0);
-        ((data + FINISHED_TREES_BYTES + nodes * histogram / 0.7) / 0.9e9) as f32
+        ((data + rounds * FINISHED_TREE_BYTES + nodes * histogram / 0.7) / 0.9e9) as f32
     }
+}
+
+/// The most trees: steps shrink tenfold per unit of budget. Left to itself the library may go on for a thousand rounds after
+/// it knows the training rows by heart, and each of those costs more than an early one.
+fn rounds(budget: f64) -> f64 {
+    (80.0 * 10_f64.powf(0.6 * (budget - 1.0))).round()
 }
 
 /// The best answer that looks at no column.

@@ -88,9 +88,11 @@ mod tests {
 
     #[test]
     fn agrees_with_newton() {
-        let x: Vec<f64> = (0..60).flat_map(|i| [f64::from(i % 7) - 3.0, f64::from(i % 11) / 5.0, 1.0]).collect();
+        let x: Vec<f64> =
+            (0..60).flat_map(|i| [f64::from(i % 7) - 3.0, f64::from(i % 11) / 5.0, 1.0]).collect();
         let classes: Vec<usize> = (0..60).map(|i| usize::from(i % 7 + i % 3 > 4)).collect();
-        let problem = Problem { x, width: 3, row_weights: vec![1.0; 60], l2: 0.1, loss: Loss::Logistic(&classes) };
+        let problem =
+            Problem { x, width: 3, row_weights: vec![1.0; 60], l2: 0.1, loss: Loss::Logistic(&classes) };
         let (a, b) = (minimise(&problem, 3), super::super::newton::minimise(&problem));
         assert!(a.iter().zip(&b).all(|(x, y)| (x - y).abs() < 0.02), "{a:?} {b:?}");
     }

@@ -6,12 +6,14 @@ use crate::validate::finite;
 
 /// Layers one after the other, with the positive part taken between them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Network {
     pub(super) layers: Vec<Layer>,
 }
 
 /// `outputs = inputs * weights + bias`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Layer {
     /// One number per output.
     pub(super) bias: Vec<f32>,

@@ -1,4 +1,4 @@
-//! Training in burn, on any backend: mini-batches in time order shuffled by our own seed, early stopping on the newest rows.
+//! Training in burn, on any backend: the newest rows decide for how long, then all rows are learnt from for so long.
 //!
 //! Initial weights come from the recipe's seed and not from the backend's generator, so that two fits in one process do not
 //! disturb each other.
@@ -16,12 +16,14 @@ use crate::fit::TrainRow;
 use crate::prepare::Dense;
 use crate::target::Targets;
 
-/// The newest share of the rows, on which training does not learn but decides when to stop.
+/// The newest share of the rows, which first only decide when to stop.
 const HELD_OUT: f64 = 0.15;
 /// Fewer rows than this are all learnt from.
 const FEWEST_TO_HOLD_OUT: usize = 60;
 /// Epochs without improvement after which training stops.
-const PATIENCE: usize = 5;
+const PATIENCE: usize = 6;
+/// Rows per step.
+const BATCH: usize = 64;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -74,9 +76,15 @@ impl Examples {
     }
 
     /// The mean loss of the rows `at` under the parameters.
-    fn loss<B: Backend>(&self, parameters: &[Tensor<B, 2>], at: &[usize], device: &B::Device) -> Tensor<B, 1> {
+    fn loss<B: Backend>(
+        &self,
+        parameters: &[Tensor<B, 2>],
+        at: &[usize],
+        device: &B::Device,
+    ) -> Tensor<B, 1> {
         let take = |from: &[f32], width: usize| {
-            let picked: Vec<f32> = at.iter().flat_map(|i| &from[i * width..(i + 1) * width]).copied().collect();
+            let picked: Vec<f32> =
+                at.iter().flat_map(|i| &from[i * width..(i + 1) * width]).copied().collect();
             Tensor::<B, 2>::from_data(TensorData::new(picked, [at.len(), width]), device)
         };
         let out = forward(parameters, take(&self.x, self.inputs));
@@ -117,7 +125,8 @@ pub(super) fn train<B: AutodiffBackend>(
     for pair in sizes.windows(2) {
         // He et al. 2015 for the positive part, as a uniform distribution.
         let limit = (6.0 / pair[0].max(1) as f32).sqrt();
-        let weights: Vec<f32> = (0..pair[0] * pair[1]).map(|_| (rng.random::<f32>() * 2.0 - 1.0) * limit).collect();
+        let weights: Vec<f32> =
+            (0..pair[0] * pair[1]).map(|_| (rng.random::<f32>() * 2.0 - 1.0) * limit).collect();
         parameters.push(Tensor::from_data(TensorData::new(weights, [pair[0], pair[1]]), device));
         parameters.push(Tensor::zeros([1, pair[1]], device));
     }
@@ -127,43 +136,58 @@ pub(super) fn train<B: AutodiffBackend>(
     let held_out = if examples.rows < FEWEST_TO_HOLD_OUT { 0.0 } else { HELD_OUT };
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of a row count")]
     let newest = (examples.rows as f64 * held_out) as usize;
-    let mut order: Vec<usize> = (0..examples.rows - newest).collect();
-    let judges: Vec<usize> = (examples.rows - newest..examples.rows).collect();
-    let batch = if order.len() > 4000 { 128 } else { 64 };
-    let mut adam = Adam::new(&parameters);
-    let (mut best, mut best_loss, mut waited) = (parameters.clone(), f64::INFINITY, 0);
-    for _ in 0..plan.epochs {
-        order.shuffle(&mut rng);
-        for rows in order.chunks(batch) {
-            let tracked: Vec<Tensor<B, 2>> =
-                parameters.iter().map(|p| Tensor::from_inner(p.clone()).require_grad()).collect();
-            let gradients = examples.loss(&tracked, rows, device).backward();
-            adam.begin();
-            for (i, (parameter, t)) in parameters.iter_mut().zip(&tracked).enumerate() {
-                if let Some(gradient) = t.grad(&gradients) {
-                    // Biases, which come second, are free.
-                    let decay = if i % 2 == 0 { plan.weight_decay } else { 0.0 };
-                    *parameter = adam.moved(i, parameter.clone(), gradient, plan.learning_rate, decay);
-                }
-            }
-        }
-        if judges.is_empty() {
-            best.clone_from(&parameters);
-            continue;
-        }
-        let loss = examples.loss(&parameters, &judges, device).into_data().convert::<f64>();
-        let loss = loss.to_vec::<f64>().map_err(|e| format!("{e:?}"))?.first().copied().unwrap_or(f64::NAN);
-        if loss < best_loss {
-            (best_loss, waited) = (loss, 0);
-            best.clone_from(&parameters);
-        } else {
-            waited += 1;
-            if waited >= PATIENCE {
+    let (mut older, judges) =
+        ((0..examples.rows - newest).collect::<Vec<_>>(), examples.rows - newest..examples.rows);
+    let mut epochs = plan.epochs;
+    if !judges.is_empty() {
+        let judges: Vec<usize> = judges.collect();
+        let (mut trial, mut adam) = (parameters.clone(), Adam::new(&parameters));
+        let mut best = f64::INFINITY;
+        for epoch in 1..=plan.epochs {
+            pass::<B>(plan, examples, device, &mut older, &mut rng, &mut trial, &mut adam);
+            let loss = examples.loss(&trial, &judges, device).into_data().convert::<f64>();
+            let loss =
+                loss.to_vec::<f64>().map_err(|e| format!("{e:?}"))?.first().copied().unwrap_or(f64::NAN);
+            if loss < best || epoch == 1 {
+                (best, epochs) = (loss, epoch);
+            } else if epoch >= epochs + PATIENCE {
                 break;
             }
         }
     }
-    network(&best, &sizes)
+    // Once more with the newest rows, which on a stream say most of what comes.
+    let mut all: Vec<usize> = (0..examples.rows).collect();
+    let mut adam = Adam::new(&parameters);
+    for _ in 0..epochs {
+        pass::<B>(plan, examples, device, &mut all, &mut rng, &mut parameters, &mut adam);
+    }
+    network(&parameters, &sizes)
+}
+
+/// One pass over the rows `order`, in a new order.
+fn pass<B: AutodiffBackend>(
+    plan: &Plan,
+    examples: &Examples,
+    device: &B::Device,
+    order: &mut [usize],
+    rng: &mut ChaCha8Rng,
+    parameters: &mut [Tensor<B::InnerBackend, 2>],
+    adam: &mut Adam<B::InnerBackend>,
+) {
+    order.shuffle(rng);
+    for rows in order.chunks(BATCH) {
+        let tracked: Vec<Tensor<B, 2>> =
+            parameters.iter().map(|p| Tensor::from_inner(p.clone()).require_grad()).collect();
+        let gradients = examples.loss(&tracked, rows, device).backward();
+        adam.begin();
+        for (i, (parameter, t)) in parameters.iter_mut().zip(&tracked).enumerate() {
+            if let Some(gradient) = t.grad(&gradients) {
+                // Biases, which come second, are free.
+                let decay = if i % 2 == 0 { plan.weight_decay } else { 0.0 };
+                *parameter = adam.moved(i, parameter.clone(), gradient, plan.learning_rate, decay);
+            }
+        }
+    }
 }
 
 /// The parameters as plain numbers.
@@ -195,7 +219,7 @@ mod tests {
         let examples = Examples::new(&dense, &rows, &targets);
         let plan = Plan { hidden: vec![16, 8], learning_rate: 0.01, epochs: 3, weight_decay: 1e-3, seed: 5 };
         let device = Default::default();
-        let network = train::<super::super::Processor>(&plan, &examples, &device).unwrap();
+        let network = train::<super::super::Trainer>(&plan, &examples, &device).unwrap();
         let parameters: Vec<Tensor<Flex, 2>> = network
             .layers
             .iter()
@@ -207,13 +231,17 @@ mod tests {
             })
             .collect();
         let x = TensorData::new(examples.x.clone(), [examples.rows, examples.inputs]);
-        let theirs: Vec<f32> = forward(&parameters, Tensor::from_data(x, &device)).into_data().to_vec().unwrap();
+        let theirs: Vec<f32> =
+            forward(&parameters, Tensor::from_data(x, &device)).into_data().to_vec().unwrap();
         let mut row = Vec::new();
         for (r, theirs) in rows.iter().zip(theirs.chunks(3)) {
             row.clear();
             dense.encode(r.features, &mut row);
             let ours = network.outputs(row.clone());
-            assert!(ours.iter().zip(theirs).all(|(a, b)| (a - f64::from(*b)).abs() < 1e-5), "{ours:?} {theirs:?}");
+            assert!(
+                ours.iter().zip(theirs).all(|(a, b)| (a - f64::from(*b)).abs() < 1e-5),
+                "{ours:?} {theirs:?}"
+            );
         }
     }
 }

@@ -14,6 +14,7 @@ const MOST: usize = 200;
 
 /// What is appended to a dense row.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Basis {
     /// Columns with the places of their hinges.
     hinges: Vec<(usize, Vec<f64>)>,
@@ -35,7 +36,8 @@ impl Basis {
                 let mut values: Vec<f64> = rows.iter().skip(column).step_by(width).copied().collect();
                 values.sort_unstable_by(f64::total_cmp);
                 let (least, most) = (values[0], values[values.len() - 1]);
-                let mut at: Vec<f64> = (1..=knots).map(|k| values[(values.len() - 1) * k / (knots + 1)]).collect();
+                let mut at: Vec<f64> =
+                    (1..=knots).map(|k| values[(values.len() - 1) * k / (knots + 1)]).collect();
                 at.dedup();
                 at.retain(|t| least < *t && *t < most);
                 if !at.is_empty() {
@@ -45,7 +47,8 @@ impl Basis {
         }
         if degree >= 2 {
             for (i, &a) in numbers.iter().enumerate() {
-                let partners = if numbers.len() <= MOST_FOR_PRODUCTS { &numbers[i..] } else { &numbers[i..=i] };
+                let partners =
+                    if numbers.len() <= MOST_FOR_PRODUCTS { &numbers[i..] } else { &numbers[i..=i] };
                 basis.products.extend(partners.iter().map(|&b| (a, b)));
             }
         }
@@ -73,7 +76,11 @@ impl Basis {
     pub(crate) fn check(&self, width: usize) -> Result<(), String> {
         let hinges = self.hinges.iter().all(|(c, knots)| *c < width && knots.iter().all(|t| t.is_finite()));
         let products = self.products.iter().all(|(a, b)| *a < width && *b < width);
-        if hinges && products { Ok(()) } else { Err("the basis refers to columns that are not there".to_owned()) }
+        if hinges && products {
+            Ok(())
+        } else {
+            Err("the basis refers to columns that are not there".to_owned())
+        }
     }
 }
 

@@ -19,13 +19,14 @@ const DOUBT: f64 = 10.0;
 
 /// The fitted preprocessing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Codes {
     columns: Vec<Column>,
 }
 
 /// What one feature becomes. A feature that never varied becomes nothing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 enum Column {
     /// The number, clipped.
     Number { feature: usize },
@@ -51,7 +52,7 @@ impl Codes {
                     let levels = frequent(cells.clone().filter_map(category), MOST_LEVELS);
                     let constant = levels.len() == 1 && cells.clone().all(|c| category(c).is_some());
                     if !levels.is_empty() && !constant {
-                        let ranks = ranks(&levels, cells.map(|c| category(c)), y);
+                        let ranks = ranks(&levels, cells.map(category), y);
                         columns.push(Column::Category { feature, levels, ranks });
                     }
                 }
@@ -103,7 +104,9 @@ fn ranks<'a>(
     let mean = y.iter().sum::<f64>() / y.len() as f64;
     let mut sums = vec![(mean * DOUBT, DOUBT); levels.len()];
     for (name, y) in names.zip(y) {
-        let Some(at) = name.and_then(|n| levels.binary_search_by(|l| l.as_str().cmp(&n)).ok()) else { continue };
+        let Some(at) = name.and_then(|n| levels.binary_search_by(|l| l.as_str().cmp(&n)).ok()) else {
+            continue;
+        };
         sums[at].0 += y;
         sums[at].1 += 1.0;
     }
@@ -125,7 +128,8 @@ mod tests {
         let schema = schema(&["x", "constant"], &["c"], false);
         let target = text("a");
         let colour = |i: i32| text(["red", "green", "blue"][i as usize % 3]);
-        let cells: Vec<Vec<Value>> = (0..6).map(|i| vec![numeric(f64::from(i)), numeric(1.0), colour(i)]).collect();
+        let cells: Vec<Vec<Value>> =
+            (0..6).map(|i| vec![numeric(f64::from(i)), numeric(1.0), colour(i)]).collect();
         let rows: Vec<TrainRow<'_>> =
             cells.iter().map(|features| TrainRow { features, target: &target, weight: 1.0 }).collect();
         // Red rows have the greatest targets, green ones the least.

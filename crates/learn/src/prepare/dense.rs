@@ -14,13 +14,14 @@ const MOST_LEVELS: usize = 50;
 
 /// The fitted preprocessing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Dense {
     columns: Vec<Column>,
 }
 
 /// What one feature becomes. A feature that never varied becomes nothing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 enum Column {
     /// (x - center) / scale, clipped; a missing x is the median.
     Number { center: f64, feature: usize, median: f64, scale: f64 },
@@ -151,7 +152,10 @@ mod tests {
             out
         };
         assert_eq!(encode(&cells[1]), vec![0.0, 0.0, 0.0, 1.0, 0.0]);
-        assert_eq!(encode(&[text("wrong"), numeric(1.0), numeric(2.0), text("green")]), vec![0.0, 1.0, 0.0, 0.0, 1.0]);
+        assert_eq!(
+            encode(&[text("wrong"), numeric(1.0), numeric(2.0), text("green")]),
+            vec![0.0, 1.0, 0.0, 0.0, 1.0]
+        );
         assert_eq!(encode(&[numeric(1e308)])[0], LIMIT);
         assert_eq!(encode(&[]).len(), 5);
     }

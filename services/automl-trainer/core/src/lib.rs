@@ -3,6 +3,7 @@
 //! It must not know of files or of the broker. Computing a trial is pure and lives in [`train`]; who runs it, and when, is
 //! the business of a worker.
 
+mod memory;
 mod policy;
 mod split;
 pub mod train;

@@ -3,22 +3,20 @@
 use std::collections::BTreeMap;
 
 use tidemill_domain::{LoopId, LoopSpec, ModelVersion, Timestamp, TrialId, TriggerId, TurnId};
-use tidemill_events::core::{Core, Draft, NoJob, Now};
+use tidemill_events::core::{Core, Draft, Now};
 use tidemill_events::dataset::Catalogue;
 use tidemill_events::event::{CommandKind, Event};
 use tidemill_events::monitor::AlertState;
 use tidemill_events::rollout::{Rollout, RolloutStep};
 use tidemill_events::training::{Report, Trial, TrialJob, TrialResult, Trigger, TriggerCause, TurnOutcome};
 use tidemill_events::verdict::{GateOutcome, Verdict};
-use tidemill_events::{Log, Recorded, Subject, Topic};
-use tidemill_learn::search::Past;
+use tidemill_events::{Log, Recorded, Subject};
 
+use crate::memory::Memory;
 use crate::policy::{self, Situation};
 use crate::split::Split;
 use crate::turn::{Next, Turn};
 
-/// Best trials of earlier turns that a search starts from.
-const MAX_EARLIER: usize = 10;
 /// Candidates whose rollout may be awaited at the same time; the oldest is closed beyond it.
 const MAX_AWAITED: usize = 32;
 
@@ -43,7 +41,7 @@ struct LoopState {
     search: Option<Turn>,
     judged: Option<Awaited>,
     rolling: Vec<Awaited>,
-    earlier: Vec<Past>,
+    memory: Memory,
 }
 
 /// The core of automl-trainer.
@@ -60,17 +58,11 @@ impl Trainer {
     pub fn new() -> Self {
         Self::default()
     }
-
-    /// Trials that were planned and have not reported: an owner that starts sends them again.
-    #[must_use]
-    pub fn unfinished(&self) -> Vec<TrialJob> {
-        let searches = self.loops.values().filter_map(|l| l.search.as_ref());
-        searches.flat_map(|turn| turn.unfinished().cloned()).collect()
-    }
 }
 
 impl Core for Trainer {
-    type Job = NoJob;
+    /// To put a trial on the queue of the workers, whose report comes back on the log.
+    type Job = TrialJob;
 
     fn fold(&mut self, input: &Recorded) -> Vec<Draft> {
         if input.sequence <= self.last {
@@ -97,6 +89,12 @@ impl Core for Trainer {
         drafts
     }
 
+    /// Trials that were planned and have not reported: an owner that starts sends them again, which wastes only compute.
+    fn jobs(&self) -> Vec<(String, TrialJob)> {
+        let searches = self.loops.values().filter_map(|l| l.search.as_ref());
+        searches.flat_map(Turn::unfinished).map(|job| (job.trial.to_string(), job.clone())).collect()
+    }
+
     fn deadline(&self) -> Option<Timestamp> {
         let due = |l: &LoopState| {
             let due = policy::next_scheduled(&l.spec, l.last_turn, l.since)?;
@@ -115,11 +113,7 @@ struct Out<'a> {
 
 impl Out<'_> {
     fn log(&mut self, log: Log, event: Event, turn: Option<&TurnId>) {
-        self.to(Topic::Log(log), event, turn);
-    }
-
-    fn to(&mut self, topic: Topic, event: Event, turn: Option<&TurnId>) {
-        let mut draft = Draft::new(Subject::new(self.loop_id.clone(), topic), event);
+        let mut draft = Draft::new(Subject::log(self.loop_id.clone(), log), event);
         draft.turn = turn.cloned();
         self.drafts.push(draft);
     }
@@ -144,7 +138,7 @@ impl LoopState {
             search: None,
             judged: None,
             rolling: Vec::new(),
-            earlier: Vec::new(),
+            memory: Memory::default(),
         }
     }
 
@@ -152,6 +146,7 @@ impl LoopState {
         match &input.event {
             Event::Dataset(created) => {
                 self.catalogue.fold(created);
+                self.catalogue.note_lag(created, now);
                 if self.catalogue.rows < self.rows_at_last_turn {
                     self.rows_at_last_turn = 0;
                 }
@@ -194,7 +189,7 @@ impl LoopState {
             paused: self.paused,
             last_turn: self.last_turn,
             now,
-            enough_rows: Split::of(self.catalogue.rows, &self.spec).is_some(),
+            enough_rows: Split::of(&self.catalogue, &self.spec).is_some(),
         };
         policy::objection(&self.spec, by_hand, situation)
     }
@@ -223,7 +218,7 @@ impl LoopState {
         let trigger = TriggerId::new(format!("t-{}", hash.short()));
         let by_hand = matches!(cause, TriggerCause::Manual { .. });
         let dataset = self.catalogue.dataset.clone();
-        let split = Split::of(self.catalogue.rows, &self.spec);
+        let split = Split::of(&self.catalogue, &self.spec);
         let (Some(dataset), Some(split), None) = (dataset, split, self.objection(now, by_hand)) else {
             let none = || "there are no labelled rows".to_owned();
             let reason = self.objection(now, by_hand).unwrap_or_else(none);
@@ -242,21 +237,19 @@ impl LoopState {
             spec_version: self.spec_version,
         };
         out.log(Log::Trigger, Event::Trigger(accepted), Some(&turn));
-        self.search = Some(Turn::new(turn, trigger, self.spec.clone(), self.catalogue.clone(), split));
+        self.search = Some(Turn::new(turn, trigger, self.spec.clone(), self.catalogue.clone(), split, self.memory.clone()));
         self.go_on(out);
     }
 
     /// Moves the search as far as it goes without another report.
     fn go_on(&mut self, out: &mut Out<'_>) {
         let Some(turn) = self.search.as_mut() else { return };
-        match turn.next(&self.earlier) {
+        match turn.next() {
             Next::Wait => {}
             Next::Run(jobs) => {
                 let id = turn.id.clone();
                 for job in jobs {
-                    let planned = Trial::Planned { job: job.clone() };
-                    out.log(Log::Trial, Event::Trial(Box::new(planned)), Some(&id));
-                    out.to(Topic::Work, Event::Work(Box::new(job)), Some(&id));
+                    out.log(Log::Trial, Event::Trial(Box::new(Trial::Planned { job })), Some(&id));
                 }
             }
             Next::GiveUp => {
@@ -291,10 +284,7 @@ impl LoopState {
         };
         let version = candidate.version().clone();
         let awaited = Awaited { trigger: turn.trigger.clone(), turn: turn_id.clone(), version };
-        if let Some(best) = turn.best() {
-            self.earlier.insert(0, best);
-            self.earlier.truncate(MAX_EARLIER);
-        }
+        self.memory.learn(&turn.results());
         self.search = None;
         self.judged = Some(awaited);
         out.log(Log::Candidate, Event::Candidate(Box::new(candidate)), Some(turn_id));

@@ -10,6 +10,7 @@ use tidemill_events::training::{Candidate, Choice, Purpose, Standing, TrialJob, 
 use tidemill_learn::search::{Past, Proposal, propose};
 use tidemill_learn::cost;
 
+use crate::memory::{Memory, proposal};
 use crate::split::Split;
 
 /// What a turn wants next.
@@ -34,7 +35,8 @@ pub(crate) struct Turn {
     planned: u32,
     spent: Span,
     running: BTreeMap<TrialId, TrialJob>,
-    done: Vec<(TrialId, Past)>,
+    done: Vec<(TrialId, Choice, f64)>,
+    memory: Memory,
     refits_failed: Vec<TrialId>,
 }
 
@@ -45,6 +47,7 @@ impl Turn {
         spec: LoopSpec,
         catalogue: Catalogue,
         split: Split,
+        memory: Memory,
     ) -> Self {
         Self {
             id,
@@ -56,6 +59,7 @@ impl Turn {
             spent: Span::default(),
             running: BTreeMap::new(),
             done: Vec::new(),
+            memory,
             refits_failed: Vec::new(),
         }
     }
@@ -70,9 +74,7 @@ impl Turn {
         let job = self.running.remove(trial)?;
         match (job.purpose, result.and_then(|r| r.score)) {
             (Purpose::Search, Some(score)) => {
-                let Choice { algorithm, parameters, strategy } = job.choice.clone();
-                let proposal = Proposal { algorithm, parameters, strategy };
-                self.done.push((trial.clone(), Past { proposal, score }));
+                self.done.push((trial.clone(), job.choice.clone(), score));
             }
             (Purpose::Refit, _) if result.is_none_or(|r| r.artefact.is_none() || r.profile.is_none()) => {
                 self.refits_failed.extend(self.standings().get(self.refits_failed.len()).map(|s| s.trial.clone()));
@@ -82,12 +84,12 @@ impl Turn {
         Some(job)
     }
 
-    /// What comes next, given what earlier turns found best (newest first).
-    pub(crate) fn next(&mut self, earlier: &[Past]) -> Next {
+    /// What comes next.
+    pub(crate) fn next(&mut self) -> Next {
         let budget = self.spec.training.budget;
         let free = (budget.workers as usize).saturating_sub(self.running.len());
         let left = (budget.trials.saturating_sub(self.planned)) as usize;
-        let jobs = self.search(earlier, free.min(left));
+        let jobs = self.search(free.min(left));
         if !jobs.is_empty() {
             return Next::Run(jobs);
         }
@@ -119,47 +121,38 @@ impl Turn {
         })
     }
 
-    /// The best trial, to be remembered by later turns.
-    pub(crate) fn best(&self) -> Option<Past> {
-        let best = self.done.iter().min_by(|a, b| a.1.score.total_cmp(&b.1.score));
-        best.map(|(_, past)| past.clone())
+    /// What the turn found out, to be remembered by later turns.
+    pub(crate) fn results(&self) -> Vec<(Choice, f64)> {
+        self.done.iter().map(|(_, choice, score)| (choice.clone(), *score)).collect()
     }
 
+    /// The trials, best first: by this turn's scores seen together with those of earlier turns.
     fn standings(&self) -> Vec<Standing> {
-        let mut all: Vec<Standing> = self
+        let best = self.done.iter().map(|d| d.2).fold(f64::INFINITY, f64::min);
+        let mut all: Vec<(f64, Standing)> = self
             .done
             .iter()
-            .map(|(trial, past)| {
-                let Proposal { algorithm, parameters, strategy } = past.proposal.clone();
-                let choice = Choice { algorithm, parameters, strategy };
-                Standing { trial: trial.clone(), choice, score: past.score }
+            .map(|(trial, choice, score)| {
+                let standing = Standing { trial: trial.clone(), choice: choice.clone(), score: *score };
+                (self.memory.on_the_whole(choice, score - best), standing)
             })
             .collect();
-        all.sort_by(|a, b| a.score.total_cmp(&b.score).then_with(|| a.trial.cmp(&b.trial)));
-        all
+        all.sort_by(|a, b| a.0.total_cmp(&b.0).then_with(|| a.1.trial.cmp(&b.1.trial)));
+        all.into_iter().map(|(_, standing)| standing).collect()
     }
 
     /// Plans up to `n` more trials, as far as the budget of time goes; the first one runs whatever it costs.
-    fn search(&mut self, earlier: &[Past], n: usize) -> Vec<TrialJob> {
+    fn search(&mut self, n: usize) -> Vec<TrialJob> {
         if n == 0 {
             return Vec::new();
         }
-        let known: Vec<Past> = self
-            .done
-            .iter()
-            .map(|(_, past)| past.clone())
-            .chain(self.running.values().map(|job| Past {
-                proposal: Proposal {
-                    algorithm: job.choice.algorithm,
-                    parameters: job.choice.parameters.clone(),
-                    strategy: job.choice.strategy,
-                },
-                score: f64::INFINITY,
-            }))
-            .collect();
+        let done = self.done.iter().map(|(_, choice, score)| Past { proposal: proposal(choice), score: *score });
+        let running = self.running.values();
+        let running = running.map(|job| Past { proposal: proposal(&job.choice), score: f64::INFINITY });
+        let known: Vec<Past> = done.chain(running).collect();
         let algorithms = &self.spec.training.algorithms;
         let seed = self.seed("search");
-        let proposals = propose(algorithms, &self.split.strategies(), earlier, &known, seed, n);
+        let proposals = propose(algorithms, &self.split.strategies(), &self.memory.best(), &known, seed, n);
         let mut jobs = Vec::new();
         for Proposal { algorithm, parameters, strategy } in proposals {
             let job = self.job(Purpose::Search, Choice { algorithm, parameters, strategy });

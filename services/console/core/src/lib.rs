@@ -23,8 +23,8 @@ pub use decide::{Ask, Asked, Plan};
 pub use newest::Newest;
 pub use quarantine::{Quarantine, QuarantineAnswer, QuarantineRecord};
 pub use record::{
-    AlertRecord, At, CandidateRecord, CommandRecord, DatasetRecord, RolloutRecord, SpecRecord, TrialRecord, TrialState,
-    TriggerRecord, VerdictRecord, Weight, WindowRecord,
+    AlertRecord, At, CandidateRecord, CommandRecord, DatasetRecord, RolloutRecord, SpecRecord, StepCause,
+    TrialRecord, TrialState, TriggerRecord, VerdictRecord, Weight, WindowRecord,
 };
 pub use refused::{Refused, Why};
 pub use status::{DatasetStatus, LoopSummary, ModelStatus, Status};

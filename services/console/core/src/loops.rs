@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tidemill_domain::spec::{AlertKind, Lane};
-use tidemill_domain::{LoopSpec, ModelVersion, Timestamp, TurnId};
+use tidemill_domain::{EventId, LoopSpec, ModelVersion, Timestamp, TurnId};
 use tidemill_events::dataset::DatasetCreated;
 use tidemill_events::event::SpecApplied;
 use tidemill_events::monitor::{Alert, AlertState};
@@ -14,8 +14,8 @@ use tidemill_events::{Command, CommandKind, Event, Recorded};
 use crate::answers::Held;
 use crate::newest::Newest;
 use crate::record::{
-    AlertRecord, At, CandidateRecord, CommandRecord, DatasetRecord, RolloutRecord, SpecRecord, TrialRecord, TrialState,
-    TriggerRecord, VerdictRecord, WindowRecord,
+    AlertRecord, At, CandidateRecord, CommandRecord, DatasetRecord, RolloutRecord, SpecRecord, StepCause,
+    TrialRecord, TrialState, TriggerRecord, VerdictRecord, WindowRecord,
 };
 use crate::turns::Turns;
 
@@ -82,7 +82,7 @@ impl LoopState {
             Event::Candidate(candidate) => self.candidate(at, candidate),
             Event::Command(command) => self.command(at, command),
             Event::Dataset(created) => self.datasets.push(dataset(at, created)),
-            Event::Rollout(rollout) => self.rollout(at, rollout),
+            Event::Rollout(rollout) => self.rollout(at, rollout, input.meta.causation.as_ref()),
             Event::Spec(applied) => self.spec(at, applied),
             Event::Trial(trial) => self.trial(at, trial),
             Event::Trigger(trigger) => self.trigger(TriggerRecord { at, trigger: trigger.clone() }),
@@ -108,7 +108,13 @@ impl LoopState {
 
     /// The turns of the models that may get traffic.
     fn pinned(&self) -> BTreeSet<TurnId> {
-        self.table.routes.iter().map(|r| &r.model).chain(&self.table.previous).map(|m| m.turn.clone()).collect()
+        self.table
+            .routes
+            .iter()
+            .map(|r| &r.model)
+            .chain(&self.table.previous)
+            .map(|m| m.turn.clone())
+            .collect()
     }
 
     fn spec(&mut self, at: At, applied: &SpecApplied) {
@@ -145,7 +151,9 @@ impl LoopState {
                     TriggerCause::Alert { event, .. } => {
                         self.alerts.iter().rev().find(|a| &a.at.event == event).cloned()
                     }
-                    TriggerCause::Manual { .. } | TriggerCause::NewLabels { .. } | TriggerCause::Schedule { .. } => None,
+                    TriggerCause::Manual { .. }
+                    | TriggerCause::NewLabels { .. }
+                    | TriggerCause::Schedule { .. } => None,
                 };
                 let held = Held::of(&self.datasets, dataset);
                 let spec = self.specs.iter().rev().find(|s| s.version == *spec_version).cloned();
@@ -155,7 +163,9 @@ impl LoopState {
                 known.dataset = held;
                 known.spec = spec;
             }
-            Trigger::Closed { turn, outcome, .. } => self.turns.at(turn).closed = Some((record.at.clone(), *outcome)),
+            Trigger::Closed { turn, outcome, .. } => {
+                self.turns.at(turn).closed = Some((record.at.clone(), *outcome))
+            }
             Trigger::Declined { .. } => {}
         }
         self.triggers.push(record);
@@ -164,19 +174,28 @@ impl LoopState {
     fn trial(&mut self, at: At, trial: &Trial) {
         match trial {
             Trial::Planned { job } => self.turns.plan(planned(at, job)),
-            Trial::Finished { trial, turn, result } => self.turns.end(turn, trial, TrialState::Finished, |t| {
-                t.ended = Some(at);
-                t.rows = result.rows;
-                t.score = result.score;
-                t.metrics = result.metrics.clone();
-                t.measured = Some(result.measured.clone());
-                t.artefact = result.artefact.clone();
-            }),
+            Trial::Finished { trial, turn, result } => {
+                self.turns.end(turn, trial, TrialState::Finished, |t| {
+                    t.ended = Some(at);
+                    t.rows = result.rows;
+                    t.score = result.score;
+                    t.metrics = result.metrics.clone();
+                    t.measured = Some(result.measured.clone());
+                    t.artefact = result.artefact.clone();
+                })
+            }
             Trial::Failed { trial, turn, reason } => self.turns.end(turn, trial, TrialState::Failed, |t| {
                 t.ended = Some(at);
                 t.reason = Some(reason.clone());
             }),
         }
+    }
+
+    /// The command or alert that is `id`.
+    fn step_cause(&self, id: &EventId) -> Option<StepCause> {
+        let command = self.commands.iter().rev().find(|c| &c.at.event == id).cloned().map(StepCause::Command);
+        let alert = || self.alerts.iter().rev().find(|a| &a.at.event == id).cloned();
+        command.or_else(|| Some(StepCause::Alert(Box::new(alert()?))))
     }
 
     fn candidate(&mut self, at: At, candidate: &Candidate) {
@@ -190,20 +209,27 @@ impl LoopState {
             trial: candidate.trial.clone(),
             choice: candidate.choice.clone(),
             // A refit that failed leaves the next best to be taken.
-            best: candidate.leaderboard.iter().find(|s| s.choice == candidate.choice).map(|s| (s.trial.clone(), s.score)),
+            best: candidate
+                .leaderboard
+                .iter()
+                .find(|s| s.choice == candidate.choice)
+                .map(|s| (s.trial.clone(), s.score)),
         });
     }
 
-    fn rollout(&mut self, at: At, rollout: &Rollout) {
-        let record = RolloutRecord::of(at, rollout, &self.table);
-        let turn = rollout.version.as_ref().and_then(|version| {
+    fn rollout(&mut self, at: At, rollout: &Rollout, causation: Option<&EventId>) {
+        let cause = causation.and_then(|id| self.step_cause(id));
+        let record = RolloutRecord::of(at, rollout, &self.table, cause);
+        // A model that returns as champion is not the one that the step names.
+        let concerned = BTreeSet::from_iter(record.version.iter().chain(record.crowned()));
+        for version in concerned {
             let routed = rollout.table.routes.iter().map(|r| &r.model).chain(&rollout.table.previous);
-            let deployed = routed.chain(self.table.routes.iter().map(|r| &r.model));
-            let named = deployed.into_iter().find(|m| &m.model.version == version).map(|m| m.turn.clone());
-            named.or_else(|| self.turns.of_version(version).map(|t| t.id.clone()))
-        });
-        if let Some(turn) = turn {
-            self.turns.at(&turn).steps.push(record.clone());
+            let mut deployed = routed.chain(self.table.routes.iter().map(|r| &r.model));
+            let named = deployed.find(|m| &m.model.version == version).map(|m| m.turn.clone());
+            let turn = named.or_else(|| self.turns.of_version(version).map(|t| t.id.clone()));
+            if let Some(turn) = turn {
+                self.turns.at(&turn).steps.push(record.clone());
+            }
         }
         let roles = rollout.table.routes.iter().map(|r| {
             let version = r.model.model.version.clone();
@@ -253,7 +279,7 @@ fn planned(at: At, job: &TrialJob) -> TrialRecord {
         validated: if job.purpose == Purpose::Search { job.validate.rows() } else { 0 },
         modelled: job.modelled,
         score: None,
-        metrics: std::collections::BTreeMap::new(),
+        metrics: BTreeMap::new(),
         measured: None,
         artefact: None,
         reason: None,

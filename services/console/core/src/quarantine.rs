@@ -72,15 +72,22 @@ impl Quarantine {
             return;
         }
         self.last = input.sequence;
-        let (Event::Quarantined(row), Topic::Quarantine(partition)) = (&input.event, input.subject.topic) else { return };
+        let (Event::Quarantined(row), Topic::Quarantine(partition)) = (&input.event, input.subject.topic)
+        else {
+            return;
+        };
         let loop_id = &input.subject.loop_id;
         let tally = self.loops.entry(loop_id.clone()).or_default();
         tally.total += 1;
         for reason in &row.reasons {
             tally.count(kind(reason));
         }
-        let record =
-            QuarantineRecord { sequence: input.sequence, time: input.time, partition: partition.0, row: row.clone() };
+        let record = QuarantineRecord {
+            sequence: input.sequence,
+            time: input.time,
+            partition: partition.0,
+            row: row.clone(),
+        };
         self.rows.push_back((loop_id.clone(), record));
         if self.rows.len() > MAX_ROWS {
             self.rows.pop_front();
@@ -94,7 +101,12 @@ impl Quarantine {
         let tally = self.loops.get(loop_id).cloned().unwrap_or_default();
         let kept = mine().count() as u64;
         let rows = mine().take(limit).cloned().collect();
-        QuarantineAnswer { rows, total: tally.total, gone: tally.total.saturating_sub(kept), kinds: tally.kinds }
+        QuarantineAnswer {
+            rows,
+            total: tally.total,
+            gone: tally.total.saturating_sub(kept),
+            kinds: tally.kinds,
+        }
     }
 
     /// One refused row, by its place among the samples or by its prediction.
@@ -116,34 +128,91 @@ impl Tally {
     }
 }
 
-/// A reason without what differs from row to row: values in the words of an error message, and numbers.
+/// A reason without the value of the row: `"price" is -3, a number of at least 0 is expected` and the same with -4 are one kind.
 fn kind(reason: &str) -> String {
-    let mut out = String::new();
-    let mut words = reason.split(' ').peekable();
-    while let Some(word) = words.next() {
-        let is_number = |w: &str| w.trim_matches(|c: char| !c.is_ascii_digit() && c != '-').parse::<f64>().is_ok();
-        let shown = match word {
-            // A name in quotes stays where it names a column, and goes where it is what was sent.
-            "text" | "number" if words.peek().is_some() => {
-                skip_value(&mut words);
-                format!("{word} …")
+    let kind = reason.split_once(" is ").and_then(|(head, rest)| {
+        let rest =
+            rest.strip_prefix("the number ").or_else(|| rest.strip_prefix("the text ")).unwrap_or(rest);
+        let after = match rest.strip_prefix('"') {
+            Some(text) => text.split_once('"')?.1.trim_start_matches("..."),
+            None if rest.starts_with(|c: char| c.is_ascii_digit() || c == '-') => {
+                rest.split_once([',', ';']).map_or("", |(value, _)| &rest[value.len()..])
             }
-            number if is_number(number) => "…".to_owned(),
-            other => other.to_owned(),
+            None => return None,
         };
-        if !out.is_empty() {
-            out.push(' ');
-        }
-        out.push_str(&shown);
-    }
-    out.chars().take(MAX_KIND).collect()
+        Some(format!("{head} is …{after}"))
+    });
+    kind.as_deref().unwrap_or(reason).chars().take(MAX_KIND).collect()
 }
 
-/// Passes over a value, which in quotes may hold spaces.
-fn skip_value<'a>(words: &mut impl Iterator<Item = &'a str>) {
-    let Some(first) = words.next() else { return };
-    let ends = |w: &str| w.trim_end_matches([',', ';', '.', ')']).ends_with('"');
-    if first.starts_with('"') && (first.len() == 1 || !ends(first)) {
-        words.find(|w| ends(w));
+#[cfg(test)]
+mod tests {
+    use tidemill_domain::EventId;
+    use tidemill_events::envelope::Meta;
+    use tidemill_events::{Partition, Subject};
+
+    use super::*;
+
+    #[test]
+    fn reasons_that_differ_in_the_value_are_one_kind() {
+        for (reason, expected) in [
+            (
+                "\"price\" is -3.5, a number of at least 0 is expected",
+                "\"price\" is …, a number of at least 0 is expected",
+            ),
+            ("\"day\" is \"a, b\", one of 1, 2 is expected", "\"day\" is …, one of 1, 2 is expected"),
+            ("x: it is the text \"abc\"; a number is expected", "x: it is …; a number is expected"),
+            (
+                "\"price\" is missing, but the schema requires it",
+                "\"price\" is missing, but the schema requires it",
+            ),
+            ("nothing to see", "nothing to see"),
+        ] {
+            assert_eq!(kind(reason), expected);
+        }
+    }
+
+    fn row(loop_id: &LoopId, sequence: u64, reason: &str) -> Recorded {
+        let id = tidemill_domain::PredictionId::new(format!("p{sequence}"));
+        let row = Quarantined {
+            prediction_id: Some(id),
+            payload: "{}".into(),
+            reasons: vec![reason.into()],
+            labelled: false,
+        };
+        Recorded {
+            sequence,
+            time: Timestamp(0),
+            subject: Subject::new(loop_id.clone(), Topic::Quarantine(Partition(0))),
+            meta: Meta {
+                id: EventId::new(sequence.to_string()),
+                source: "validator-0".into(),
+                causation: None,
+                correlation: None,
+                upto: None,
+            },
+            event: Event::Quarantined(row),
+        }
+    }
+
+    #[test]
+    fn the_newest_rows_are_kept_and_all_are_counted() {
+        let [a, b] = ["a", "b"].map(|name| LoopId::new(name).unwrap_or_else(|e| unreachable!("{e}")));
+        let mut quarantine = Quarantine::new();
+        for sequence in 1..=10_010 {
+            quarantine.fold(&row(
+                if sequence <= 20 { &a } else { &b },
+                sequence,
+                "\"x\" is 1, less is expected",
+            ));
+        }
+        quarantine.fold(&row(&b, 7, "seen already"));
+        let (of_a, of_b) = (quarantine.of(&a, 3), quarantine.of(&b, 3));
+        assert_eq!((of_a.total, of_a.gone, of_a.rows.len()), (20, 10, 3));
+        assert_eq!((of_b.total, of_b.gone, of_b.rows[0].sequence), (9_990, 0, 10_010));
+        assert_eq!(of_a.kinds, BTreeMap::from([("\"x\" is …, less is expected".to_owned(), 20)]));
+        assert_eq!(quarantine.find(&a, "p15").map(|r| r.sequence), Some(15));
+        assert_eq!(quarantine.find(&a, "16").map(|r| r.sequence), Some(16));
+        assert_eq!(quarantine.find(&a, "p5"), None);
     }
 }

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use tidemill_domain::spec::Lane;
 use tidemill_domain::{
-    Algorithm, ContentHash, DatasetId, EventId, LabelSource, Metric, ModelVersion, Parameters, Span, Strategy, Timestamp,
-    TrialId, TurnId,
+    Algorithm, ContentHash, DatasetId, EventId, LabelSource, Metric, ModelVersion, Parameters, Span,
+    Strategy, Timestamp, TrialId, TurnId,
 };
 use tidemill_events::CommandKind;
 use tidemill_events::Recorded;
 use tidemill_events::dataset::SegmentRef;
 use tidemill_events::monitor::{Alert, LoopWindow};
-use tidemill_events::rollout::{Role, Rollout, RolloutStep, RouteTable};
+use tidemill_events::rollout::{Role, Rollout, RolloutStep, Route, RouteTable};
 use tidemill_events::training::{Choice, Measured, Purpose, Trigger};
 use tidemill_events::verdict::{Gate, GateOutcome, Verdict};
 use tidemill_stats::sequential::Judgement;
@@ -276,12 +276,25 @@ pub struct RolloutRecord {
     pub weights: Vec<Weight>,
     /// The champion until now.
     pub champion_before: Option<ModelVersion>,
+    /// The command or alert that it answers, if it is one of these.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<StepCause>,
+}
+
+/// What a step of a rollout answers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepCause {
+    /// An alert.
+    Alert(Box<AlertRecord>),
+    /// A command.
+    Command(CommandRecord),
 }
 
 impl RolloutRecord {
-    pub(crate) fn of(at: At, rollout: &Rollout, before: &RouteTable) -> Self {
+    pub(crate) fn of(at: At, rollout: &Rollout, before: &RouteTable, cause: Option<StepCause>) -> Self {
         let weight =
-            |r: &tidemill_events::rollout::Route| Weight { version: r.model.model.version.clone(), role: r.role, weight: r.weight };
+            |r: &Route| Weight { version: r.model.model.version.clone(), role: r.role, weight: r.weight };
         Self {
             at,
             step: rollout.step,
@@ -292,6 +305,18 @@ impl RolloutRecord {
             table: rollout.table.version,
             weights: rollout.table.routes.iter().map(weight).collect(),
             champion_before: before.champion().map(|c| c.model.version.clone()),
+            cause,
         }
+    }
+
+    /// The model that became champion with this step.
+    pub(crate) fn crowned(&self) -> Option<&ModelVersion> {
+        let champion = self.weights.iter().find(|w| w.role == Role::Champion).map(|w| &w.version);
+        champion.filter(|version| self.champion_before.as_ref() != Some(version))
+    }
+
+    /// Whether it is about a model: it names it, or makes it champion.
+    pub(crate) fn is_about(&self, version: &ModelVersion) -> bool {
+        self.version.as_ref() == Some(version) || self.crowned() == Some(version)
     }
 }

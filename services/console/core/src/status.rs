@@ -8,7 +8,8 @@ use tidemill_events::rollout::Role;
 
 use crate::loops::LoopState;
 use crate::record::{
-    AlertRecord, CommandRecord, DatasetRecord, RolloutRecord, SpecRecord, TriggerRecord, VerdictRecord, WindowRecord,
+    AlertRecord, CommandRecord, DatasetRecord, RolloutRecord, SpecRecord, TriggerRecord, VerdictRecord,
+    WindowRecord,
 };
 use crate::turns::{Stage, TurnSummary};
 
@@ -134,7 +135,8 @@ pub struct Status {
 
 impl Status {
     pub(crate) fn of(id: &LoopId, state: &LoopState, sequence: u64, time: Timestamp) -> Self {
-        let mut models: Vec<ModelStatus> = state.table.routes.iter().map(|route| model(state, route)).collect();
+        let mut models: Vec<ModelStatus> =
+            state.table.routes.iter().map(|route| model(state, route)).collect();
         models.sort_by_key(|m| m.role);
         Self {
             name: id.clone(),
@@ -168,7 +170,8 @@ fn model(state: &LoopState, route: &tidemill_events::rollout::Route) -> ModelSta
     let deployed = &route.model;
     let version = &deployed.model.version;
     let newest = |kind| {
-        let fits = |w: &&WindowRecord| w.window.key.kind == kind && w.window.key.version.as_ref() == Some(version);
+        let fits =
+            |w: &&WindowRecord| w.window.key.kind == kind && w.window.key.version.as_ref() == Some(version);
         state.windows.iter().rev().find(fits).cloned()
     };
     ModelStatus {

@@ -55,7 +55,9 @@ impl TrialFilter {
         let turn = match &self.turn {
             Some(text) => {
                 let id = turn_id(loop_id, text);
-                turns.get(&id).ok_or_else(|| Refused::not_found(format!("there is no turn \"{text}\""), known(turns)))?;
+                turns.get(&id).ok_or_else(|| {
+                    Refused::not_found(format!("there is no turn \"{text}\""), known(turns))
+                })?;
                 Some(id)
             }
             None => None,

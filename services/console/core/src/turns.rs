@@ -12,7 +12,8 @@ use tidemill_events::verdict::GateOutcome;
 use crate::answers::Held;
 use crate::newest::Newest;
 use crate::record::{
-    AlertRecord, At, CandidateRecord, RolloutRecord, SpecRecord, TrialRecord, TrialState, TriggerRecord, VerdictRecord,
+    AlertRecord, At, CandidateRecord, RolloutRecord, SpecRecord, TrialRecord, TrialState, TriggerRecord,
+    VerdictRecord,
 };
 
 /// Turns that are kept.
@@ -190,9 +191,17 @@ impl Turns {
         self.n_trials += 1;
     }
 
-    pub(crate) fn end(&mut self, turn: &TurnId, trial: &TrialId, state: TrialState, change: impl FnOnce(&mut TrialRecord)) {
+    pub(crate) fn end(
+        &mut self,
+        turn: &TurnId,
+        trial: &TrialId,
+        state: TrialState,
+        change: impl FnOnce(&mut TrialRecord),
+    ) {
         let turn = self.at(turn);
-        let Some(known) = turn.trials.iter_mut().find(|t| &t.trial == trial && t.state == TrialState::Planned) else {
+        let Some(known) =
+            turn.trials.iter_mut().find(|t| &t.trial == trial && t.state == TrialState::Planned)
+        else {
             return;
         };
         known.state = state;
@@ -208,7 +217,8 @@ impl Turns {
     pub(crate) fn shed(&mut self, pinned: &BTreeSet<TurnId>) {
         while self.n_trials > MAX_TRIALS {
             let newest = self.list.len() - 1;
-            let spare = |(i, t): &(usize, &Turn)| *i < newest && !t.trials.is_empty() && !pinned.contains(&t.id);
+            let spare =
+                |(i, t): &(usize, &Turn)| *i < newest && !t.trials.is_empty() && !pinned.contains(&t.id);
             // Where nothing else is left to give, the newest turn gives its oldest trials.
             let (index, n) = match self.list.iter().enumerate().find(spare) {
                 Some((index, turn)) => (index, turn.trials.len()),

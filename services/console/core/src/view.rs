@@ -44,7 +44,9 @@ impl View {
             self.loops.entry(loop_id.clone()).or_insert_with(|| LoopState::new(applied.spec.clone()));
         }
         let known = self.loops.get_mut(loop_id);
-        if matches!(input.event, Event::Unknown { .. }) || (known.is_none() && !matches!(input.event, Event::Claimed(_))) {
+        if matches!(input.event, Event::Unknown { .. })
+            || (known.is_none() && !matches!(input.event, Event::Claimed(_)))
+        {
             self.passed_over += 1;
         }
         if let Some(state) = known {

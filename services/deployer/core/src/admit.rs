@@ -3,8 +3,8 @@
 //! Only what a `Passed` verdict names gets in here (INV-2), and only if it was judged by the rules now in force and against
 //! the present champion. This module must not know how a rollout goes on.
 
-use tidemill_domain::{ModelVersion, Timestamp};
 use tidemill_domain::spec::Lane;
+use tidemill_domain::{ModelVersion, Timestamp};
 use tidemill_events::core::Draft;
 use tidemill_events::dataset::DatasetCreated;
 use tidemill_events::event::SpecApplied;
@@ -29,7 +29,11 @@ impl LoopState {
     /// Takes a dataset version; one that does not extend the newest counts its rows anew.
     pub(crate) fn extend(&mut self, created: &DatasetCreated) -> Vec<Draft> {
         let newest = self.dataset.replace(created.dataset.clone());
-        if newest.is_some() && created.parent != newest { self.strand("the dataset began anew") } else { Vec::new() }
+        if newest.is_some() && created.parent != newest {
+            self.strand("the dataset began anew")
+        } else {
+            Vec::new()
+        }
     }
 
     /// Nothing can be compared with the champion any more: the next candidate takes over from it at once.
@@ -65,7 +69,8 @@ impl LoopState {
             (Lane::Steps, None) => self.begin_climb(candidate),
             (Lane::Steps, Some((same, _))) if same == algorithm => self.replace_climber(candidate),
             (Lane::Steps, Some((other, version))) => {
-                let reason = format!("{version} ({other}) is on its way, {algorithm} has to wait for its end");
+                let reason =
+                    format!("{version} ({other}) is on its way, {algorithm} has to wait for its end");
                 vec![self.tell(RolloutStep::Declined, Some(&candidate), Some(lane), None, reason)]
             }
         }
@@ -95,7 +100,10 @@ impl LoopState {
             return Some("the loop is paused".to_owned());
         }
         if verdict.spec_version < since {
-            return Some(format!("judged under spec {}, its rules changed with spec {since}", verdict.spec_version));
+            return Some(format!(
+                "judged under spec {}, its rules changed with spec {since}",
+                verdict.spec_version
+            ));
         }
         if champion == Some(version) {
             return Some("it is the champion".to_owned());
@@ -104,9 +112,8 @@ impl LoopState {
             return Some("it is on its way already".to_owned());
         }
         if !self.stranded && verdict.champion.as_ref() != champion {
-            let name = |v: Option<&ModelVersion>| {
-                v.map_or_else(|| "the prior".to_owned(), ToString::to_string)
-            };
+            let name =
+                |v: Option<&ModelVersion>| v.map_or_else(|| "the prior".to_owned(), ToString::to_string);
             let (judged, present) = (name(verdict.champion.as_ref()), name(champion));
             return Some(format!("judged against {judged}, the champion is {present} by now"));
         }

@@ -58,7 +58,12 @@ impl LoopState {
     }
 
     /// Gives the previous champion all that the champion has; nothing without a previous one.
-    pub(crate) fn restore(&mut self, step: RolloutStep, judgement: Option<Judgement>, reason: String) -> Vec<Draft> {
+    pub(crate) fn restore(
+        &mut self,
+        step: RolloutStep,
+        judgement: Option<Judgement>,
+        reason: String,
+    ) -> Vec<Draft> {
         let Some(previous) = self.previous.take() else { return Vec::new() };
         let Some(gone) = self.champion.replace(previous.clone()) else { return Vec::new() };
         self.watch = None;
@@ -77,7 +82,13 @@ impl LoopState {
         let mut drafts = vec![self.tell(step, Some(&gone), None, judgement, reason)];
         if let Some(contender) = leaving {
             let reason = format!("{} is champion again", previous.model.version);
-            drafts.push(self.tell(RolloutStep::Kept, Some(&contender.model), Some(Lane::Steps), None, reason));
+            drafts.push(self.tell(
+                RolloutStep::Kept,
+                Some(&contender.model),
+                Some(Lane::Steps),
+                None,
+                reason,
+            ));
         }
         drafts
     }

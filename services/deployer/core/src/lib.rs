@@ -4,6 +4,11 @@
 //! the last one knows everything. It must not know how models are loaded, trained or measured: it acts on verdicts, on
 //! paired windows, on alerts and on what people ask for.
 
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should say so")
+)]
+
 mod admit;
 mod champion;
 mod commands;

@@ -44,7 +44,8 @@ impl Core for Deployer {
             Event::Tick(tick) => now.max(tick.due),
             _ => now,
         };
-        let mut drafts: Vec<Draft> = self.loops.values_mut().filter_map(|state| state.expire(reached)).collect();
+        let mut drafts: Vec<Draft> =
+            self.loops.values_mut().filter_map(|state| state.expire(reached)).collect();
         let loop_id = &input.subject.loop_id;
         match self.loops.get_mut(loop_id) {
             Some(state) => drafts.extend(decide(state, &input.event, now)),

@@ -49,7 +49,10 @@ impl LoopState {
         let part = Part::Climbing { share, begun_at: 0 };
         self.contender = Some(Contender { model: candidate.clone(), part, evidence });
         let (step, reason) = match share {
-            0 => (RolloutStep::Shadowed, format!("a new kind of model scores {shadow} labelled rows in the shadow")),
+            0 => (
+                RolloutStep::Shadowed,
+                format!("a new kind of model scores {shadow} labelled rows in the shadow"),
+            ),
             _ => (RolloutStep::StepStarted, format!("a new kind of model begins at {share} %")),
         };
         vec![self.tell(step, Some(&candidate), Some(Lane::Steps), None, reason)]
@@ -68,7 +71,8 @@ impl LoopState {
         let step = if share == 0 { RolloutStep::Shadowed } else { RolloutStep::StepStarted };
         let reason = format!("{came}, also {algorithm}, takes its place at {share} %");
         let first = self.tell(RolloutStep::Replaced, Some(&old), Some(Lane::Steps), None, reason);
-        let reason = format!("takes the place of {gone} at {share} %, with the {rows} paired rows of its lineage");
+        let reason =
+            format!("takes the place of {gone} at {share} %, with the {rows} paired rows of its lineage");
         vec![first, self.tell(step, Some(&candidate), Some(Lane::Steps), None, reason)]
     }
 
@@ -96,7 +100,10 @@ impl LoopState {
         let shadow_done = in_shadow && next < ALL;
         if seen >= least && (good || shadow_done) {
             if next >= ALL {
-                let reason = format!("not worse than the champion on {} paired rows, the last step is done", judgement.n);
+                let reason = format!(
+                    "not worse than the champion on {} paired rows, the last step is done",
+                    judgement.n
+                );
                 return self.crown(judgement, reason, now);
             }
             return self.step_to(next, judgement);

@@ -71,7 +71,9 @@ fn enough_rows(rows: u64, least: u64) -> Gate {
         outcome: if rows >= least { GateOutcome::Passed } else { GateOutcome::Inconclusive },
         measured: rows as f64,
         limit: Some(least as f64),
-        summary: format!("{rows} labelled rows that neither model has learned from; at least {least} are needed"),
+        summary: format!(
+            "{rows} labelled rows that neither model has learned from; at least {least} are needed"
+        ),
     }
 }
 
@@ -91,7 +93,8 @@ fn recent(job: &EvaluationJob, seen: &Comparison, least: u64, max_regression: f6
 
 fn old(job: &EvaluationJob, seen: &Comparison, least: u64, max_regression: Option<f64>) -> Gate {
     let Some(losses) = Losses::of(seen) else {
-        let outcome = if max_regression.is_some() { GateOutcome::Inconclusive } else { GateOutcome::Recorded };
+        let outcome =
+            if max_regression.is_some() { GateOutcome::Inconclusive } else { GateOutcome::Recorded };
         return Gate { outcome, ..empty("old") };
     };
     let (words, measured) = (losses.in_words(job, seen.rows, "reserved old"), losses.candidate);
@@ -110,7 +113,8 @@ fn negative_flips(seen: &Comparison, least: u64, limit: Option<f64>) -> Gate {
     let words = format!("{} of {} rows turned from right to wrong", seen.negative_flips, seen.rows);
     let (outcome, summary) = match limit {
         Some(most) => {
-            let summary = format!("{words} ({:.2} %); at most {:.2} % are allowed", share * 100.0, most * 100.0);
+            let summary =
+                format!("{words} ({:.2} %); at most {:.2} % are allowed", share * 100.0, most * 100.0);
             (decided(seen.rows, least, share <= most), summary)
         }
         None => (GateOutcome::Recorded, words),
@@ -157,7 +161,10 @@ impl Losses {
     fn in_words(&self, job: &EvaluationJob, rows: u64, which: &str) -> String {
         let other = job.champion.as_ref().map_or("the prior", |c| c.model.version.as_str());
         let Self { candidate, champion } = self;
-        format!("mean loss ({}) {candidate:.5} against {champion:.5} of {other} on {rows} {which} rows", job.metric)
+        format!(
+            "mean loss ({}) {candidate:.5} against {champion:.5} of {other} on {rows} {which} rows",
+            job.metric
+        )
     }
 }
 

@@ -152,7 +152,8 @@ impl LoopState {
 
     fn take(&mut self, candidate: &Candidate) -> Vec<Verdict> {
         let model = &candidate.model;
-        let known = self.closed.contains(&model.turn) || self.open.iter().any(|o| o.candidate.turn == model.turn);
+        let known =
+            self.closed.contains(&model.turn) || self.open.iter().any(|o| o.candidate.turn == model.turn);
         if known {
             return Vec::new();
         }

@@ -177,7 +177,9 @@ impl Ingest {
                 }
             }
             Some(Known::Early(_) | Known::Labelled) => self.counters.duplicate_labels += 1,
-            Some(Known::Expired) => {
+            Some(known @ Known::Expired) => {
+                // The same label again is a duplicate like any other.
+                *known = Known::Labelled;
                 out.push(refuse(item, format!("the label came later than labels.horizon ({horizon}) allows")));
             }
         }

@@ -25,6 +25,12 @@ impl Order {
         out
     }
 
+    /// Goes on after `upto` if that lies ahead. Producers' messages grow old before the rows that followed from them: what
+    /// is folded without them is numbered after everything that was written.
+    pub fn advance_to(&mut self, upto: Upto) {
+        self.at = self.at.max(upto);
+    }
+
     /// The sequence of the last producers' message that was seen.
     #[must_use]
     pub fn intake_sequence(&self) -> u64 {

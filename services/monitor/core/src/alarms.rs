@@ -42,10 +42,23 @@ impl Alarms {
             WindowKind::Paired => return None,
         };
         let Said { evidence, columns, summary } = said;
-        Some(Alert { alert, state, version: Some(version), window: window.key.clone(), evidence, columns, summary })
+        Some(Alert {
+            alert,
+            state,
+            version: Some(version),
+            window: window.key.clone(),
+            evidence,
+            columns,
+            summary,
+        })
     }
 
-    fn decayed(&mut self, version: &ModelVersion, window: &LoopWindow, policy: &AlertPolicy) -> Option<(AlertState, Said)> {
+    fn decayed(
+        &mut self,
+        version: &ModelVersion,
+        window: &LoopWindow,
+        policy: &AlertPolicy,
+    ) -> Option<(AlertState, Said)> {
         let losses = window.loss.as_ref()?;
         let compared = self.baseline(version)?.fold(losses, policy.alpha)?;
         let state = self.decay.fold(compared.is_bad)?;

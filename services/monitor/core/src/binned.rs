@@ -81,7 +81,10 @@ mod tests {
     fn frequent_categories_stay_as_they_are() {
         let (before, now) = (counts(&[("car", 60), ("van", 40)], 9), counts(&[("car", 30), ("van", 70)], 9));
         let binned = Binned::new(&before, &now);
-        assert_eq!((binned.reference.as_slice(), binned.window.as_slice()), ([60, 40, 0].as_slice(), [30, 70, 0].as_slice()));
+        assert_eq!(
+            (binned.reference.as_slice(), binned.window.as_slice()),
+            ([60, 40, 0].as_slice(), [30, 70, 0].as_slice())
+        );
         let usual = psi_categorical(&before, &now).map_or(f64::NAN, |psi| psi.value);
         assert!((binned.psi() - usual).abs() < 1e-12);
     }

@@ -88,7 +88,10 @@ mod tests {
         let mut baseline = Baseline::default();
         baseline.fold(&window(400, 5), 0.001);
         for _ in 0..3 {
-            assert_eq!(baseline.fold(&window(400, 2), 0.001).map(|c| (c.baseline_rows, c.is_bad)), Some((400, true)));
+            assert_eq!(
+                baseline.fold(&window(400, 2), 0.001).map(|c| (c.baseline_rows, c.is_bad)),
+                Some((400, true))
+            );
         }
     }
 

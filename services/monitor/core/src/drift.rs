@@ -34,7 +34,8 @@ pub(crate) fn column_drift(
     names: &[String],
     alpha: f64,
 ) -> Vec<ColumnDrift> {
-    let comparable = reference.features.len() == window.features.len() && names.len() == window.features.len();
+    let comparable =
+        reference.features.len() == window.features.len() && names.len() == window.features.len();
     if !comparable || reference.rows.min(window.rows) < MIN_ROWS {
         return Vec::new();
     }
@@ -170,7 +171,8 @@ mod tests {
         for (rows, shift) in [(150, 0.0), (500, 0.05), (5_000, 0.3)] {
             let (before, now) = (numbers(4_000, 0.0), numbers(rows, shift));
             let usual = ks_test_sketches(&before, &now).map(|t| (t.statistic, t.p_value));
-            let found = numeric(&Numbers::new(&before, 0), &Numbers::new(&now, 0)).map(|f| (f.statistic, f.p_value));
+            let found =
+                numeric(&Numbers::new(&before, 0), &Numbers::new(&now, 0)).map(|f| (f.statistic, f.p_value));
             assert_eq!(found, usual);
         }
     }
@@ -180,12 +182,15 @@ mod tests {
         let found = numeric(&Numbers::new(&numbers(1_000, 0.0), 0), &Numbers::new(&numbers(800, 0.0), 200));
         let (p, psi, missing) = found.map_or((1.0, 0.0, 0.0), |f| (f.p_value, f.psi, f.missing_ratio));
         assert!(p < 1e-9 && psi > MOVED_PSI && missing == 0.2, "{p} {psi} {missing}");
-        let silent = numeric(&Numbers::new(&numbers(1_000, 0.0), 0), &Numbers::new(&Quantiles::new(200), 500));
+        let silent =
+            numeric(&Numbers::new(&numbers(1_000, 0.0), 0), &Numbers::new(&Quantiles::new(200), 500));
         assert!(silent.is_some_and(|f| f.p_value < 1e-9 && f.psi > MAJOR_PSI));
     }
 
     #[test]
     fn few_rows_have_no_verdict() {
-        assert!(numeric(&Numbers::new(&numbers(1_000, 0.0), 0), &Numbers::new(&numbers(99, 3.0), 0)).is_none());
+        assert!(
+            numeric(&Numbers::new(&numbers(1_000, 0.0), 0), &Numbers::new(&numbers(99, 3.0), 0)).is_none()
+        );
     }
 }

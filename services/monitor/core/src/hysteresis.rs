@@ -18,10 +18,13 @@ pub(crate) struct Hysteresis {
 impl Hysteresis {
     /// Takes the verdict on the next window; the state, where it changes.
     pub(crate) fn fold(&mut self, is_bad: bool) -> Option<AlertState> {
-        (self.bad, self.calm) = if is_bad { (self.bad.saturating_add(1), 0) } else { (0, self.calm.saturating_add(1)) };
+        (self.bad, self.calm) =
+            if is_bad { (self.bad.saturating_add(1), 0) } else { (0, self.calm.saturating_add(1)) };
         let (state, next) = match self.raised {
             None if self.bad > 0 => (AlertState::Suspected, Some(AlertState::Suspected)),
-            Some(AlertState::Suspected) if self.bad >= IN_A_ROW => (AlertState::Detected, Some(AlertState::Detected)),
+            Some(AlertState::Suspected) if self.bad >= IN_A_ROW => {
+                (AlertState::Detected, Some(AlertState::Detected))
+            }
             Some(_) if self.calm >= IN_A_ROW => (AlertState::Cleared, None),
             _ => return None,
         };

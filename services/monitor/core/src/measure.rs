@@ -40,7 +40,9 @@ impl Measure {
 
     /// Rows that are in no window, by loop and reason.
     pub fn shed(&self) -> impl Iterator<Item = (&LoopId, Shed, u64)> + '_ {
-        self.loops.iter().flat_map(|(id, f)| f.stream.shed.all().map(move |(reason, rows)| (id, reason, rows)))
+        self.loops
+            .iter()
+            .flat_map(|(id, f)| f.stream.shed.all().map(move |(reason, rows)| (id, reason, rows)))
     }
 }
 

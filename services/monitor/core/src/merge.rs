@@ -57,7 +57,10 @@ impl Core for Merge {
         for sum in gathered.wholes.into_iter().filter_map(whole) {
             let window = figures(&sum);
             let alert = watched.alarms.fold(&window, &sum.policy);
-            drafts.push(Draft::new(Subject::log(loop_id.clone(), Log::Window), Event::Window(Box::new(window))));
+            drafts.push(Draft::new(
+                Subject::log(loop_id.clone(), Log::Window),
+                Event::Window(Box::new(window)),
+            ));
             let to = Subject::log(loop_id.clone(), Log::Alert);
             drafts.extend(alert.map(|alert| Draft::new(to, Event::Alert(alert))));
         }

@@ -37,7 +37,8 @@ impl Tally {
             }
             Self::Paired(pair) => {
                 let Some(label) = &row.label else { return false };
-                let of = |version| measured_by.of(row.output_of(version)?, &label.value).filter(|x| x.is_finite());
+                let of =
+                    |version| measured_by.of(row.output_of(version)?, &label.value).filter(|x| x.is_finite());
                 let (Some(champion), Some(challenger)) = (of(&pair.champion), of(&pair.challenger)) else {
                     return false;
                 };

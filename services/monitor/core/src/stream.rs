@@ -44,7 +44,9 @@ impl Stream {
         match item {
             CleanItem::Observed(row) => self.observed(row, now),
             CleanItem::Labelled(row) => self.labelled(row, now),
-            CleanItem::Mark(Mark::Spec { applied, .. }) => self.governed(Arc::new(Policy::of(&applied.spec)), now),
+            CleanItem::Mark(Mark::Spec { applied, .. }) => {
+                self.governed(Arc::new(Policy::of(&applied.spec)), now)
+            }
             CleanItem::Mark(Mark::Routes { table, profiles, .. }) => {
                 self.routed(self.answering.by(table, profiles), now)
             }
@@ -67,7 +69,8 @@ impl Stream {
             return Vec::new();
         };
         let mut closed = self.measured((WindowKind::Labelled, Some(answer.version.clone())), row, now);
-        let compared = self.answering.pair().filter(|(a, b)| row.output_of(a).is_some() && row.output_of(b).is_some());
+        let compared =
+            self.answering.pair().filter(|(a, b)| row.output_of(a).is_some() && row.output_of(b).is_some());
         if let Some(challenger) = compared.map(|(_, challenger)| challenger.clone()) {
             closed.extend(self.measured((WindowKind::Paired, Some(challenger)), row, now));
         }
@@ -86,7 +89,8 @@ impl Stream {
         let idle = self.series.make_room(&whose);
         let mut closed = self.ended(&policy, idle.into_iter().collect(), now);
         let pair = self.answering.pair();
-        let window = self.series.window(whose.clone(), || OpenWindow::new(now, tally(whose.0, &policy, pair)));
+        let window =
+            self.series.window(whose.clone(), || OpenWindow::new(now, tally(whose.0, &policy, pair)));
         if !window.add(row, policy.metric.loss(), now) {
             self.shed.add(Shed::Mismatch, 1);
         } else if window.is_full(extent(&policy, whose.0), now) {

@@ -23,7 +23,13 @@ pub(crate) struct Said {
 }
 
 /// An alert about the distribution of rows.
-pub(crate) fn drift(state: AlertState, version: &ModelVersion, rows: u64, alpha: f64, all: &[ColumnDrift]) -> Said {
+pub(crate) fn drift(
+    state: AlertState,
+    version: &ModelVersion,
+    rows: u64,
+    alpha: f64,
+    all: &[ColumnDrift],
+) -> Said {
     let mut moved: Vec<&ColumnDrift> = all.iter().filter(|c| c.drifted).collect();
     moved.sort_by(|a, b| b.psi.total_cmp(&a.psi).then_with(|| a.column.cmp(&b.column)));
     let greatest = all.iter().map(|c| c.psi).fold(0.0, f64::max);
@@ -37,16 +43,23 @@ pub(crate) fn drift(state: AlertState, version: &ModelVersion, rows: u64, alpha:
         ("rows".to_owned(), rows as f64),
     ]);
     evidence.extend(moved.iter().take(LISTED).map(|c| (format!("psi.{}", c.column), c.psi)));
-    let named: Vec<_> = moved.iter().take(NAMED).map(|c| format!("{} (PSI {:.2})", c.column, c.psi)).collect();
+    let named: Vec<_> =
+        moved.iter().take(NAMED).map(|c| format!("{} (PSI {:.2})", c.column, c.psi)).collect();
     let others = moved.len().saturating_sub(NAMED);
     let more = if others > 0 { format!(" and {others} more") } else { String::new() };
     let found = format!("{} of {} columns: {}{more}", moved.len(), all.len(), named.join(", "));
     let summary = match state {
-        AlertState::Suspected => format!("rows may have moved away from what {version} learned from, in {found}"),
-        AlertState::Detected => {
-            format!("rows moved away from what {version} learned from, {IN_A_ROW} windows in a row, in {found}")
+        AlertState::Suspected => {
+            format!("rows may have moved away from what {version} learned from, in {found}")
         }
-        AlertState::Cleared => format!("rows look like what {version} learned from again, {IN_A_ROW} windows in a row"),
+        AlertState::Detected => {
+            format!(
+                "rows moved away from what {version} learned from, {IN_A_ROW} windows in a row, in {found}"
+            )
+        }
+        AlertState::Cleared => {
+            format!("rows look like what {version} learned from again, {IN_A_ROW} windows in a row")
+        }
     };
     Said { evidence, columns: moved.iter().take(LISTED).map(|c| c.column.clone()).collect(), summary }
 }
@@ -76,8 +89,12 @@ pub(crate) fn decay(
     let figures = format!("{} now, {} at first{percent}", figure(found.loss), figure(found.baseline));
     let summary = match state {
         AlertState::Suspected => format!("the mean loss{by} of {version} may have risen: {figures}"),
-        AlertState::Detected => format!("the mean loss{by} of {version} rose, {IN_A_ROW} windows in a row: {figures}"),
-        AlertState::Cleared => format!("the mean loss{by} of {version} is back, {IN_A_ROW} windows in a row: {figures}"),
+        AlertState::Detected => {
+            format!("the mean loss{by} of {version} rose, {IN_A_ROW} windows in a row: {figures}")
+        }
+        AlertState::Cleared => {
+            format!("the mean loss{by} of {version} is back, {IN_A_ROW} windows in a row: {figures}")
+        }
     };
     Said { evidence, columns: Vec::new(), summary }
 }

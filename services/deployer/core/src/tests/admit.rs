@@ -1,3 +1,5 @@
+//! Tables: which passed candidates are taken, on which lane, and why others are not.
+
 use tidemill_domain::DatasetId;
 use tidemill_domain::spec::Lane;
 use tidemill_events::dataset::DatasetCreated;
@@ -50,7 +52,7 @@ fn a_set_lane_overrides_what_is_proven() {
 fn a_kind_that_was_taken_back_has_to_prove_itself_again() {
     let mut world = World::begun(Lane::Auto);
     world.pass("b", Boosting);
-    for _ in 0..5 {
+    for _ in 0..4 {
         world.pairs(1_000, 0.0);
     }
     assert_eq!(world.routes(), "b:100 a:0 (was a)");
@@ -68,7 +70,11 @@ fn a_fast_candidate_takes_over_during_a_rollout_and_the_challenger_is_compared_a
     assert_eq!(world.routes(), "a:95 b:5");
     assert_eq!(world.pass("c", Linear), steps([(Promoted, "c")]));
     assert_eq!(world.routes(), "c:95 b:5 (was a)");
-    assert_eq!(world.give(window("a", "b", 1_000, 0.0)), steps([]), "rows against the old champion do not count");
+    assert_eq!(
+        world.give(window("a", "b", 1_000, 0.0)),
+        steps([]),
+        "rows against the old champion do not count"
+    );
     assert_eq!(world.pairs(299, 0.0), steps([]), "and are forgotten");
     assert_eq!(world.pairs(1, 0.0), steps([(StepStarted, "b")]));
     assert_eq!(world.routes(), "c:75 b:25 (was a)");
@@ -120,7 +126,8 @@ fn a_verdict_by_rules_that_changed_is_not_enough() {
     // Rules that stayed the same since spec 2 make a verdict under spec 2 good under spec 3.
     stricter.rollout.min_rows = 10;
     world.give(applied(3, stricter));
-    let mut later = verdict(&deployed("c", Linear), Some(deployed("a", Linear).model.version), GateOutcome::Passed);
+    let mut later =
+        verdict(&deployed("c", Linear), Some(deployed("a", Linear).model.version), GateOutcome::Passed);
     later.spec_version = 2;
     assert_eq!(world.give(Event::Verdict(Box::new(later))), steps([(Promoted, "c")]));
 }
@@ -179,6 +186,7 @@ fn a_dataset_that_begins_anew_counts_as_a_change_of_rows() {
             from: Default::default(),
             to: Default::default(),
             sources: Default::default(),
+            classes: Default::default(),
         })
     };
     world.give(dataset("d-1", None));

@@ -1,3 +1,5 @@
+//! Tables: what people ask for, and what follows.
+
 use tidemill_domain::spec::Lane;
 use tidemill_events::event::CommandKind::{Pause, Resume, Retrain, Rollback};
 
@@ -33,7 +35,8 @@ fn a_rollback_without_a_previous_champion_is_declined() {
 #[test]
 fn pause_and_resume_are_told_once() {
     let mut world = World::begun(Lane::Fast);
-    let told: Vec<_> = [Pause, Pause, Retrain, Resume, Resume].map(|kind| world.give(command(kind)).len()).to_vec();
+    let told: Vec<_> =
+        [Pause, Pause, Retrain, Resume, Resume].map(|kind| world.give(command(kind)).len()).to_vec();
     assert_eq!(told, [1, 0, 0, 1, 0]);
     assert_eq!(world.give(command(Pause)), steps([(Paused, "")]));
     assert_eq!(world.give(command(Resume)), steps([(Resumed, "")]));

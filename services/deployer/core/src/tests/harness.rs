@@ -2,8 +2,8 @@
 
 use tidemill_domain::spec::{AlertKind, Lane};
 use tidemill_domain::{
-    Algorithm, ContentHash, DatasetId, EventId, Feature, FeatureKind, LoopId, LoopSpec, ModelRef, ModelVersion, Schema,
-    Span, Target, TargetKind, Timestamp, TurnId,
+    Algorithm, ContentHash, DatasetId, EventId, Feature, FeatureKind, LoopId, LoopSpec, ModelRef,
+    ModelVersion, Schema, Span, Target, TargetKind, Timestamp, TurnId,
 };
 use tidemill_events::core::{Core, Draft};
 use tidemill_events::envelope::{Meta, Recorded};
@@ -27,7 +27,8 @@ pub(crate) fn loop_id() -> LoopId {
 }
 
 pub(crate) fn spec() -> LoopSpec {
-    let feature = Feature { name: "x".into(), kind: FeatureKind::Numeric { min: None, max: None }, required: false };
+    let feature =
+        Feature { name: "x".into(), kind: FeatureKind::Numeric { min: None, max: None }, required: false };
     let target = Target { name: "y".into(), kind: TargetKind::Categorical { classes: None } };
     let schema = Schema { features: vec![feature], target, entity: None, slices: Vec::new() };
     let mut spec = LoopSpec::with_defaults(loop_id(), schema);

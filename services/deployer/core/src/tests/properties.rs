@@ -52,7 +52,8 @@ fn event_of(world: &World, act: &Act, specs: &mut u64) -> Option<Event> {
             alert(AlertKind::Decay, state, NAMES[*model])
         }
         Act::Command(kind) => {
-            let kinds = [CommandKind::Pause, CommandKind::Resume, CommandKind::Rollback, CommandKind::Retrain];
+            let kinds =
+                [CommandKind::Pause, CommandKind::Resume, CommandKind::Rollback, CommandKind::Retrain];
             command(kinds[*kind].clone())
         }
         Act::Pairs { rows, mean } => {
@@ -70,7 +71,9 @@ fn event_of(world: &World, act: &Act, specs: &mut u64) -> Option<Event> {
             }
             applied(*specs, spec)
         }
-        Act::StrayPairs { champion, challenger, mean } => window(NAMES[*champion], NAMES[*challenger], 700, *mean),
+        Act::StrayPairs { champion, challenger, mean } => {
+            window(NAMES[*champion], NAMES[*challenger], 700, *mean)
+        }
         Act::Verdict { model, turn, passed, against, spec_version } => {
             let mut candidate = deployed(NAMES[*model], Algorithm::ALL[*model % 3]);
             candidate.turn = tidemill_domain::TurnId::new(format!("t{turn}"));
@@ -80,9 +83,7 @@ fn event_of(world: &World, act: &Act, specs: &mut u64) -> Option<Event> {
             verdict.spec_version = (*spec_version).max(specs.saturating_sub(1));
             Event::Verdict(Box::new(verdict))
         }
-        Act::Wait { .. } => {
-            Event::Tick(tidemill_events::Tick { role: "deployer".into(), due: world.now })
-        }
+        Act::Wait { .. } => Event::Tick(tidemill_events::Tick { role: "deployer".into(), due: world.now }),
     })
 }
 
@@ -163,8 +164,10 @@ proptest! {
     #[test]
     fn a_deployer_does_not_listen_to_itself(acts in prop::collection::vec(act(), 0..40)) {
         let (mut world, told) = play(&acts);
-        for draft in told.into_iter().flatten() {
-            prop_assert!(world.core.fold(&tidemill_events::Recorded { sequence: u64::MAX, ..world.record(draft.event) }).is_empty());
+        for (place, draft) in (0_u64..).zip(told.into_iter().flatten()) {
+            let mut back = world.record(draft.event);
+            back.sequence += 1_000_000 + place;
+            prop_assert_eq!(world.core.fold(&back), Vec::new());
         }
     }
 }

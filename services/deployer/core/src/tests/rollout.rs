@@ -1,3 +1,5 @@
+//! Tables: how a contender climbs, stays or falls by paired rows.
+
 use tidemill_domain::spec::Lane;
 use tidemill_events::event::CommandKind;
 use tidemill_events::rollout::Role;

@@ -1,3 +1,5 @@
+//! Tables: what takes a new champion back, and when its watch ends.
+
 use tidemill_domain::Span;
 use tidemill_domain::spec::{AlertKind, Lane};
 use tidemill_events::core::Core;

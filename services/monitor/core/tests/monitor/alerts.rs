@@ -21,7 +21,13 @@ fn weather(letter: char) -> Weather {
 }
 
 /// A window of labelled and observed rows for each letter, 10 minutes each.
-fn follow(monitor: &mut Monitor, stream: &mut Stream, second: &mut i64, name: &str, windows: &str) -> Vec<Said> {
+fn follow(
+    monitor: &mut Monitor,
+    stream: &mut Stream,
+    second: &mut i64,
+    name: &str,
+    windows: &str,
+) -> Vec<Said> {
     let mut window = |letter| {
         let mut said = Said::default();
         for minute in 0..10 {
@@ -82,9 +88,12 @@ fn a_drift_alert_says_what_moved() {
     assert_eq!(alert.version, Some(version("m-oak")));
     assert_eq!(alert.window.index, 1);
     assert_eq!(alert.columns.first().map(String::as_str), Some("distance"));
-    assert!(alert.evidence["psi.distance"] > 0.25 && alert.evidence["p_adjusted_min"] < alert.evidence["alpha"]);
+    assert!(
+        alert.evidence["psi.distance"] > 0.25 && alert.evidence["p_adjusted_min"] < alert.evidence["alpha"]
+    );
     assert!(alert.summary.starts_with("rows moved away from what m-oak learned from"), "{}", alert.summary);
-    let columns: Vec<_> = said[1].windows.iter().flat_map(|w| &w.drift).map(|d| (d.column.as_str(), d.test.as_str())).collect();
+    let columns: Vec<_> =
+        said[1].windows.iter().flat_map(|w| &w.drift).map(|d| (d.column.as_str(), d.test.as_str())).collect();
     let (ks, chi) = ("kolmogorov_smirnov", "chi_square");
     assert_eq!(columns, [("distance", ks), ("load", ks), ("weather", chi), ("prediction", chi)]);
 }
@@ -95,7 +104,11 @@ fn a_decay_alert_says_how_much() {
     let alert = &said[3].alerts[0];
     assert!(alert.evidence["loss"] > 1.1 * alert.evidence["baseline_loss"], "{:?}", alert.evidence);
     assert_eq!(alert.evidence["baseline_rows"], 800.0);
-    assert!(alert.summary.starts_with("the mean loss (log_loss) of m-oak rose, 2 windows in a row:"), "{}", alert.summary);
+    assert!(
+        alert.summary.starts_with("the mean loss (log_loss) of m-oak rose, 2 windows in a row:"),
+        "{}",
+        alert.summary
+    );
 }
 
 #[test]

@@ -30,7 +30,8 @@ fn story(seed: u64, draws: &[u8]) -> Vec<Vec<CleanItem>> {
         22..32 => stream.labelled(CALM, &["m-oak", "m-elm"]),
         _ => stream.labelled(CALM, &["m-elm"]),
     };
-    let items: Vec<_> = [spec_mark(&rows), champion("m-oak", None)].into_iter().chain(draws.iter().map(item)).collect();
+    let items: Vec<_> =
+        [spec_mark(&rows), champion("m-oak", None)].into_iter().chain(draws.iter().map(item)).collect();
     items.chunks(25).map(<[CleanItem]>::to_vec).collect()
 }
 

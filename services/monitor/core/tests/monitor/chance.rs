@@ -47,7 +47,8 @@ fn streams_that_do_not_drift_stay_within_the_budget() {
 #[test]
 fn a_test_alone_keeps_its_level() {
     // Without the size of the effect: the adjusted p-values of 1,000 windows, at the level of one in a hundred.
-    let windows: Vec<_> = (1..=5).flat_map(|seed| watch(seed, 200, 200, CALM)).flat_map(|s| s.windows).collect();
+    let windows: Vec<_> =
+        (1..=5).flat_map(|seed| watch(seed, 200, 200, CALM)).flat_map(|s| s.windows).collect();
     let judged: Vec<_> = windows.iter().filter(|w| !w.drift.is_empty()).collect();
     let rejected = judged.iter().filter(|w| w.drift.iter().any(|c| c.p_adjusted < 0.01)).count();
     assert_eq!(judged.len(), 1_000);
@@ -65,7 +66,8 @@ fn shifts_are_detected_in_their_second_window() {
     for (kind, later) in shifts {
         for seed in 1..=10 {
             let said = watch(seed, 7, 5, later);
-            let detected = |a: &tidemill_events::monitor::Alert| a.alert == kind && a.state == AlertState::Detected;
+            let detected =
+                |a: &tidemill_events::monitor::Alert| a.alert == kind && a.state == AlertState::Detected;
             let first = said.iter().position(|s| s.alerts.iter().any(detected));
             assert_eq!(first, Some(6), "seed {seed}, {later:?}");
         }

@@ -97,7 +97,8 @@ impl Stream {
     }
 
     fn unit(&mut self) -> f64 {
-        self.state = self.state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.state =
+            self.state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.state >> 11) as f64 / (1_u64 << 53) as f64
     }
 
@@ -105,7 +106,8 @@ impl Stream {
     pub(crate) fn row(&mut self, weather: Weather, versions: &[&str]) -> CleanRow {
         self.rows += 1;
         let distance = self.unit() * 100.0 + weather.detour;
-        let load = if self.unit() < weather.unweighed { Value::Missing } else { Value::Number(self.unit().powi(2)) };
+        let load =
+            if self.unit() < weather.unweighed { Value::Missing } else { Value::Number(self.unit().powi(2)) };
         let sky = ["sun", "rain", "snow"][(self.unit() * 3.0) as usize % 3];
         let late = distance > 60.0;
         let scored = versions

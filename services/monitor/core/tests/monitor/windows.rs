@@ -13,7 +13,9 @@ use crate::parcels::{
 
 /// Kind, version, number and rows of each window.
 fn brief(windows: &[PartWindow]) -> Vec<(WindowKind, &str, u64, u64)> {
-    let of = |w: &PartWindow| w.key.version.as_ref().map_or("none", |v| if v == &version("m-oak") { "oak" } else { "elm" });
+    let of = |w: &PartWindow| {
+        w.key.version.as_ref().map_or("none", |v| if v == &version("m-oak") { "oak" } else { "elm" })
+    };
     windows.iter().map(|w| (w.key.kind, of(w), w.key.index, w.rows)).collect()
 }
 
@@ -37,7 +39,10 @@ fn rows_close_windows_version_by_version() {
     items.extend((0..40).map(|_| stream.labelled(CALM, &["m-oak"])));
     items.extend((0..30).map(|_| stream.observed(CALM, &["m-oak"])));
     let windows = partition.feed(5, items);
-    assert_eq!(brief(&windows), [(Observed, "oak", 0, 40), (Labelled, "oak", 0, 40), (Observed, "oak", 1, 40)]);
+    assert_eq!(
+        brief(&windows),
+        [(Observed, "oak", 0, 40), (Labelled, "oak", 0, 40), (Observed, "oak", 1, 40)]
+    );
     let (observed, labelled) = (&windows[0], &windows[1]);
     assert!(observed.profile.as_ref().is_some_and(|p| p.rows == 40) && observed.scores.is_none());
     assert_eq!(observed.policy.columns, ["distance", "load", "weather"]);
@@ -118,7 +123,10 @@ fn a_table_that_moves_nobody_ends_nothing() {
     let (mut partition, mut stream) = started(&spec(40), champion("m-oak", None));
     partition.feed(5, (0..39).map(|_| stream.observed(CALM, &["m-oak"])).collect());
     assert!(partition.feed(6, vec![champion("m-oak", None)]).is_empty());
-    assert_eq!(brief(&partition.feed(7, vec![stream.observed(CALM, &["m-oak"])])), [(Observed, "oak", 0, 40)]);
+    assert_eq!(
+        brief(&partition.feed(7, vec![stream.observed(CALM, &["m-oak"])])),
+        [(Observed, "oak", 0, 40)]
+    );
 }
 
 #[test]
@@ -128,10 +136,15 @@ fn pairs_are_rows_that_both_models_scored() {
     let both = routes(&[("m-oak", Role::Champion, 100), ("m-elm", Role::Shadow, 0)], None);
     let (mut partition, mut stream) = started(&spec, both);
     let mut items: Vec<_> = (0..20).map(|_| stream.labelled(CALM, &["m-oak"])).collect();
-    items.extend((0..60).map(|i| stream.labelled(CALM, if i % 2 == 0 { &["m-oak", "m-elm"] } else { &["m-elm", "m-oak"] })));
+    items.extend(
+        (0..60).map(|i| {
+            stream.labelled(CALM, if i % 2 == 0 { &["m-oak", "m-elm"] } else { &["m-elm", "m-oak"] })
+        }),
+    );
     let windows = partition.feed(5, items);
     assert_eq!(brief(&windows), [(Paired, "elm", 0, 30), (Paired, "elm", 1, 30)]);
-    let pair = windows[0].paired.as_ref().map(|p| (p.champion.clone(), p.challenger.clone(), p.difference.count()));
+    let pair =
+        windows[0].paired.as_ref().map(|p| (p.champion.clone(), p.challenger.clone(), p.difference.count()));
     assert_eq!(pair, Some((version("m-oak"), version("m-elm"), 30)));
 }
 
@@ -158,7 +171,8 @@ fn another_pair_starts_its_window_anew() {
     spec.rollout.min_rows = 120;
     let with = |name| routes(&[("m-oak", Role::Champion, 100), (name, Role::Shadow, 0)], None);
     let (mut partition, mut stream) = started(&spec, with("m-elm"));
-    let mut rows = |n: u32, other| (0..n).map(|_| stream.labelled(CALM, &["m-oak", other])).collect::<Vec<_>>();
+    let mut rows =
+        |n: u32, other| (0..n).map(|_| stream.labelled(CALM, &["m-oak", other])).collect::<Vec<_>>();
     assert!(partition.feed(5, rows(29, "m-elm")).is_empty());
     assert!(partition.feed(6, vec![with("m-ash")]).is_empty());
     assert_eq!(shed(&partition, Shed::PairChanged), 29);
@@ -180,7 +194,8 @@ fn rows_that_cannot_be_measured_are_counted() {
     number.scored[0].output = Output::Number(1.0);
     let items = [known_before, stream.row(CALM, &[]), short, number].map(CleanItem::Labelled);
     assert!(partition.feed(3, items.to_vec()).is_empty());
-    let counted: Vec<_> = partition.core.shed().map(|(id, reason, rows)| (id.clone(), reason, rows)).collect();
+    let counted: Vec<_> =
+        partition.core.shed().map(|(id, reason, rows)| (id.clone(), reason, rows)).collect();
     let expected = [(Shed::Mismatch, 2), (Shed::NoSpec, 1), (Shed::Unscorable, 2)];
     assert_eq!(counted, expected.map(|(reason, rows)| (parcels(), reason, rows)));
 }

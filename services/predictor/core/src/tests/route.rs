@@ -1,3 +1,5 @@
+//! Who answers, who scores beside, and that entities stick.
+
 use proptest::prelude::*;
 use tidemill_domain::{
     Algorithm, EventId, LoopSpec, ModelRef, Schema, Target, TargetKind, Timestamp, TurnId,
@@ -19,12 +21,17 @@ fn deployed(name: &str) -> Deployed {
 }
 
 fn table(version: u64, routes: &[(&str, Role, u8)], previous: Option<&str>) -> RouteTable {
-    let routes = routes.iter().map(|(name, role, weight)| Route { model: deployed(name), role: *role, weight: *weight });
+    let routes = routes.iter().map(|(name, role, weight)| Route {
+        model: deployed(name),
+        role: *role,
+        weight: *weight,
+    });
     RouteTable { version, routes: routes.collect(), previous: previous.map(deployed) }
 }
 
 fn recorded(sequence: u64, log: Log, event: Event) -> Recorded {
-    let meta = Meta { id: EventId::new("e"), source: "test".into(), causation: None, correlation: None, upto: None };
+    let meta =
+        Meta { id: EventId::new("e"), source: "test".into(), causation: None, correlation: None, upto: None };
     Recorded { sequence, time: Timestamp(0), subject: Subject::log(loop_id(), log), meta, event }
 }
 
@@ -89,7 +96,10 @@ fn a_challenger_answers_its_share_and_both_score_every_row() {
 fn an_older_table_does_not_come_back() {
     let mut router = rolling_out(25);
     assert!(!router.fold(&moved(2, table(1, &[("z", Role::Champion, 100)], None))));
-    assert!(!router.fold(&moved(1, table(9, &[("z", Role::Champion, 100)], None))), "a place that was folded already");
+    assert!(
+        !router.fold(&moved(1, table(9, &[("z", Role::Champion, 100)], None))),
+        "a place that was folded already"
+    );
     assert_eq!(router.table(&loop_id()).and_then(|t| t.champion()), Some(&deployed("a")));
     assert_eq!(router.position(), Some(2));
 }

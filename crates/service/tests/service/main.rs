@@ -1,0 +1,8 @@
+//! The shell around tiny cores, on a real nats-server.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod fault;
+mod harness;
+mod jobs;
+mod restart;
+mod tick;

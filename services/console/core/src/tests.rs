@@ -1,0 +1,7 @@
+//! Small histories of a loop, and what the console makes of them.
+
+mod decisions;
+mod history;
+mod lists;
+mod status;
+mod why;

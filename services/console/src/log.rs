@@ -1,0 +1,33 @@
+//! What the handlers need of the log, so that tests run them without a broker.
+
+use std::pin::Pin;
+
+use tidemill_events::emit::Outgoing;
+
+/// Why an event is not on the log, as far as one knows.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LogError {
+    /// When trying again cannot help.
+    #[error("the log does not take the event: {0}")]
+    Refused(String),
+    /// When this replica is not the one that writes.
+    #[error("this replica may not write")]
+    Standby,
+    /// When there was no answer in time; the event may be there or not.
+    #[error("the log gave no answer in time: {0}")]
+    Unknown(String),
+}
+
+/// The future of an answer.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, LogError>> + Send + 'a>>;
+
+/// The log as the console writes it.
+pub trait Log: Send + Sync + 'static {
+    /// Waits a little until this replica is the owner of what has one, and has folded everything that earlier owners wrote:
+    /// the number of its tenure. What is decided after this may be published in this tenure, and in no other.
+    fn tenure(&self) -> Answer<'_, u64>;
+
+    /// Stores an event once: its place in the stream, nothing if it was there already. Where anybody may write, the tenure
+    /// does not matter.
+    fn publish(&self, event: Outgoing, tenure: Option<u64>) -> Answer<'_, Option<u64>>;
+}

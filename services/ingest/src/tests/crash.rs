@@ -1,0 +1,253 @@
+//! Crashes at any point, without a broker: what is on the log afterwards is what one run would write that folds the same
+//! inputs at the recorded places, each item once and in the same order.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use proptest::prelude::*;
+use tidemill_bus::Received;
+use tidemill_domain::{Span, Timestamp};
+use tidemill_events::core::Core;
+use tidemill_events::emit::{Emitter, Outgoing};
+use tidemill_events::intake::IntakeItem;
+use tidemill_events::sample::{Mark, SampleItem};
+use tidemill_events::{Event, Partition, Recorded, Subject};
+use tidemill_ingest_core::Ingest;
+
+use crate::fixtures::{intake, label, prediction, recorded, rollout, spec};
+use crate::merge::{End, MARGIN, Merge, Step};
+use crate::outlet::Outlet;
+use crate::places::Places;
+
+const LOOPS: [&str; 2] = ["a", "b"];
+const ROLE: &str = "ingest-0";
+
+/// The broker: two streams that are read, one that is written, and the time.
+#[derive(Default)]
+struct World {
+    intake: Vec<Recorded>,
+    control: Vec<Recorded>,
+    samples: Vec<Recorded>,
+    clock: Timestamp,
+}
+
+/// One tenure of ingest.
+struct Running {
+    merge: Merge,
+    places: Places,
+    core: Ingest,
+    outlet: Outlet,
+    emitter: Emitter,
+    /// What is on its way to the broker; nothing is folded before it is there.
+    sending: VecDeque<Outgoing>,
+    n_intake: usize,
+    n_control: usize,
+}
+
+impl World {
+    fn send(&mut self, name: &str, event: Event) {
+        self.clock = self.clock + Span::millis(1);
+        let stream = if matches!(event, Event::Intake(_)) { &mut self.intake } else { &mut self.control };
+        let sequence = stream.len() as u64 + 1;
+        stream.push(recorded(name, sequence, self.clock, event));
+    }
+
+    fn places(&self) -> Places {
+        let mut places = Places::default();
+        for message in &self.samples {
+            places.add(message, true);
+        }
+        places
+    }
+
+    fn start(&self, resumes: bool) -> Running {
+        let places = self.places();
+        let mut emitter = Emitter::new(ROLE);
+        if resumes {
+            for message in &self.samples {
+                emitter.resume(message.subject.clone(), message.meta.upto.unwrap_or_default());
+            }
+        }
+        let (n_intake, n_control) = (self.intake.len() as u64, self.control.len() as u64);
+        let mut merge = Merge::new(ROLE, places.clone());
+        merge.intake.add([], 0, n_intake == 0);
+        merge.control.add([], 0, n_control == 0);
+        Running {
+            merge,
+            places,
+            core: Ingest::new(Partition(0), 1),
+            outlet: Outlet::default(),
+            emitter,
+            sending: VecDeque::new(),
+            n_intake: 0,
+            n_control: 0,
+        }
+    }
+
+    fn store(&mut self, out: Outgoing) {
+        self.clock = self.clock + Span::millis(1);
+        let sequence = self.samples.len() as u64 + 1;
+        let Outgoing { subject, meta, event, .. } = out;
+        self.samples.push(Recorded { sequence, time: self.clock, subject, meta, event });
+    }
+}
+
+impl Running {
+    fn deliver_intake(&mut self, world: &World, n: usize) {
+        let to = world.intake.len().min(self.n_intake + n);
+        let events = world.intake[self.n_intake..to].iter().cloned().map(Received::from);
+        self.merge.intake.add(events, to as u64, to == world.intake.len());
+        self.n_intake = to;
+    }
+
+    fn deliver_control(&mut self, world: &World, n: usize) {
+        let to = world.control.len().min(self.n_control + n);
+        let events = world.control[self.n_control..to].iter().cloned().map(Received::from);
+        self.merge.control.add(events, to as u64, to == world.control.len());
+        self.n_control = to;
+    }
+
+    /// One step; says whether anything was folded.
+    fn step(&mut self, world: &World) -> bool {
+        self.merge.set_deadline(self.core.deadline());
+        match self.merge.step(world.clock) {
+            Step::Give(input, is_beyond) => {
+                let drafts = self.core.fold(&input.event);
+                let beyond = is_beyond.then(|| self.places.tail());
+                self.sending.extend(self.outlet.emit(&mut self.emitter, beyond, &input.event, drafts));
+                true
+            }
+            Step::AwaitEnds => {
+                let as_of = (world.clock - MARGIN).max(self.merge.heard());
+                self.merge.control.hear(End { sequence: world.control.len() as u64, as_of });
+                self.merge.intake.hear(End { sequence: world.intake.len() as u64, as_of });
+                true
+            }
+            Step::AwaitControl | Step::AwaitIntake | Step::Idle(_) => false,
+        }
+    }
+
+    fn flush(&mut self) {
+        let mut out = Vec::new();
+        self.outlet.batches.flush(&mut out);
+        self.sending.extend(out);
+    }
+
+    /// Everything that there is.
+    fn finish(&mut self, world: &World) {
+        self.deliver_intake(world, usize::MAX / 2);
+        self.deliver_control(world, usize::MAX / 2);
+        while self.step(world) {}
+        self.flush();
+    }
+}
+
+fn items<'a>(
+    messages: impl IntoIterator<Item = (&'a Subject, &'a Event)>,
+) -> BTreeMap<Subject, Vec<SampleItem>> {
+    let mut all: BTreeMap<Subject, Vec<SampleItem>> = BTreeMap::new();
+    for (subject, event) in messages {
+        if let Event::Sample(items) = event {
+            all.entry(subject.clone()).or_default().extend(items.iter().cloned());
+        }
+    }
+    all
+}
+
+/// Items in short, for messages.
+fn shape(all: &BTreeMap<Subject, Vec<SampleItem>>) -> Vec<String> {
+    let short = |item: &SampleItem| match item {
+        SampleItem::Expired { prediction_id, .. } => format!("expired {prediction_id}"),
+        SampleItem::Labelled { record, .. } => format!("labelled {}", record.prediction_id),
+        SampleItem::Mark(Mark::Routes { sequence, .. }) => format!("routes {sequence}"),
+        SampleItem::Mark(Mark::Spec { sequence, .. }) => format!("spec {sequence}"),
+        SampleItem::Mark(Mark::Tick) => "tick".to_owned(),
+        SampleItem::Observed(record) => format!("observed {} {}", record.prediction_id, record.time.0),
+        SampleItem::Refused(refused) => format!("refused {:?}", refused.reasons),
+    };
+    all.iter().map(|(subject, items)| format!("{subject}: {:?}", items.iter().map(short).collect::<Vec<_>>())).collect()
+}
+
+/// Plays a story to its end; gives the world as it was when everything was folded.
+fn play(ops: &[(u8, u8)]) -> (World, Timestamp) {
+    let mut world = World { clock: Timestamp(1_000_000_000), ..World::default() };
+    let mut running = world.start(true);
+    let mut version = 0;
+    for (op, x) in ops {
+        let name = LOOPS[usize::from(x % 2)];
+        let id = format!("{}", x / 2 % 24);
+        match op {
+            0..=3 => world.send(name, intake(vec![IntakeItem::Prediction(prediction(&id, world.clock))])),
+            4..=6 => world.send(name, intake(vec![IntakeItem::Label(label(&id, world.clock))])),
+            7 => {
+                version += 1;
+                let event = if x % 4 < 2 {
+                    spec(name, version, Span::seconds(5 + i64::from(*x) / 8))
+                } else {
+                    rollout(version)
+                };
+                world.send(name, event);
+            }
+            8 => world.clock = world.clock + Span::millis(50 * i64::from(*x)),
+            9..=11 => running.deliver_intake(&world, usize::from(*x) / 16 + 1),
+            12 => running.deliver_control(&world, usize::from(*x) / 64 + 1),
+            13..=17 => {
+                for _ in 0..=x / 16 {
+                    while let Some(out) = running.sending.pop_front() {
+                        world.store(out);
+                    }
+                    running.step(&world);
+                }
+            }
+            18 => running.flush(),
+            19 => {
+                if let Some(out) = running.sending.pop_front() {
+                    world.store(out);
+                }
+            }
+            _ => running = world.start(true),
+        }
+    }
+    running = world.start(true);
+    world.clock = world.clock + Span::seconds(1);
+    let at = world.clock;
+    running.finish(&world);
+    for out in std::mem::take(&mut running.sending) {
+        world.store(out);
+    }
+    (world, at)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn after_crashes_the_log_is_that_of_one_run(ops in prop::collection::vec((0_u8..22, any::<u8>()), 1..300)) {
+        let (mut world, at) = play(&ops);
+        let log = items(world.samples.iter().map(|m| (&m.subject, &m.event)));
+        // One run over the same inputs, with control at the recorded places, that writes everything.
+        world.clock = at;
+        let mut audit = world.start(false);
+        audit.finish(&world);
+        let expected = items(audit.sending.iter().map(|o| (&o.subject, &o.event)));
+        for (subject, expected) in &expected {
+            let found = log.get(subject).map(Vec::as_slice).unwrap_or_default();
+            for (place, (found, expected)) in found.iter().zip(expected).enumerate() {
+                prop_assert_eq!(found, expected, "{} item {}", subject, place);
+            }
+        }
+        prop_assert_eq!(shape(&log), shape(&expected));
+        for (subject, found) in &log {
+            let positions: Vec<_> =
+                world.samples.iter().filter(|m| m.subject == *subject).filter_map(|m| m.meta.upto).collect();
+            prop_assert!(positions.windows(2).all(|w| w[0] < w[1]), "{:?}", positions);
+            let mut observed: Vec<_> = found.iter().filter_map(|i| match i {
+                SampleItem::Observed(record) => Some((&record.prediction_id, record.time)),
+                _ => None,
+            }).collect();
+            let n_observed = observed.len();
+            observed.sort();
+            observed.dedup();
+            prop_assert_eq!(observed.len(), n_observed);
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! Tables for the screen: columns as wide as their widest cell. Pure.
+
+/// Where a column leans.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lean {
+    Left,
+    Right,
+}
+
+/// A table with a head; the last column is not filled up.
+pub(super) fn table(head: &[(&str, Lean)], rows: &[Vec<String>]) -> String {
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column)).map(String::as_str);
+        cells.chain([head[column].0]).map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..head.len()).map(width).collect();
+    let titles: Vec<String> = head.iter().map(|(title, _)| (*title).to_owned()).collect();
+    let mut text = String::new();
+    for row in std::iter::once(&titles).chain(rows) {
+        let mut line = String::new();
+        for ((cell, (_, lean)), width) in row.iter().zip(head).zip(&widths) {
+            let width = *width;
+            match lean {
+                Lean::Left => line.push_str(&format!("{cell:<width$}  ")),
+                Lean::Right => line.push_str(&format!("{cell:>width$}  ")),
+            }
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// The line under a list that says what is not in it.
+pub(super) fn rest(shown: usize, total: u64, gone: u64, what: &str) -> String {
+    let more = total.saturating_sub(shown as u64);
+    match (more, gone) {
+        (0, 0) => String::new(),
+        (more, 0) => format!("({more} more {what}: see --limit)\n"),
+        (0, gone) => format!("({gone} older {what} are on the log but no longer kept by the console)\n"),
+        (more, gone) => {
+            format!(
+                "({more} more {what}: see --limit; {gone} older ones are on the log but no longer kept by the console)\n"
+            )
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_as_wide_as_their_cells() {
+        let rows = [["a", "1", "x y"], ["bcd", "22", ""]].map(|row| row.map(str::to_owned).to_vec());
+        let text = table(&[("NAME", Lean::Left), ("N", Lean::Right), ("REST", Lean::Left)], &rows);
+        assert_eq!(text, "NAME   N  REST\na      1  x y\nbcd   22\n");
+    }
+
+    #[test]
+    fn what_is_left_out_is_said() {
+        assert_eq!(rest(3, 3, 0, "turns"), "");
+        assert_eq!(rest(3, 5, 0, "turns"), "(2 more turns: see --limit)\n");
+        assert!(rest(3, 3, 9, "turns").starts_with("(9 older turns"));
+        assert!(rest(3, 5, 9, "turns").starts_with("(2 more turns: see --limit; 9 older"));
+    }
+}
