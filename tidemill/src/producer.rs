@@ -91,7 +91,8 @@ impl Producer {
         Ok(Self { bus, client: PredictorClient::new(endpoint.connect_lazy()), loop_id })
     }
 
-    /// Asks the predictor. Where no model serves yet, the row itself goes to the bus, so that the loop can learn from it.
+    /// Asks the predictor. Where no model serves yet, the row goes to the bus all the same, so that the loop can learn from
+    /// it: the predictor sees to that, or, where it does not know the loop yet, this does.
     ///
     /// # Errors
     /// When the predictor or, without a model, the bus does not take the row.
@@ -115,7 +116,8 @@ impl Producer {
                 };
                 Ok(Some(Answer { output, version: response.model_version }))
             }
-            Err(status) if matches!(status.code(), Code::FailedPrecondition | Code::NotFound) => {
+            Err(status) if status.code() == Code::FailedPrecondition => Ok(None),
+            Err(status) if matches!(status.code(), Code::NotFound | Code::Unavailable) => {
                 self.observe(row).await?;
                 Ok(None)
             }

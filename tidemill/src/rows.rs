@@ -21,10 +21,20 @@ pub struct Table {
 pub enum TableError {
     /// When a line cannot be read.
     #[error("{}: {}", path.display(), mistakes.join("\n  "))]
-    Lines { path: PathBuf, mistakes: Vec<String> },
+    Lines {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, line by line.
+        mistakes: Vec<String>,
+    },
     /// When the file cannot be opened.
     #[error("{}: the file cannot be opened", path.display())]
-    Open { path: PathBuf, source: csv::Error },
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: csv::Error,
+    },
 }
 
 impl Table {

@@ -10,7 +10,8 @@ use futures::future::BoxFuture;
 use tidemill_automl_trainer::Options as TrainerOptions;
 use tidemill_bus::{Bus, BusConfig, NatsServer, Provision, ServerError, provision};
 use tidemill_predictor::Options as PredictorOptions;
-use tidemill_service::Context;
+use tidemill_events::stream::roles;
+use tidemill_service::{Context, PartState};
 use tidemill_store::Store;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -179,7 +180,7 @@ impl System {
     /// When a part fails instead, or is not live after `ceiling`.
     pub async fn ready(&mut self, ceiling: Duration) -> Result<(), SystemError> {
         let until = tokio::time::Instant::now() + ceiling;
-        while !self.context.health.is_ready() {
+        while !(self.all_live() && self.console_answers().await) {
             self.check().await?;
             if tokio::time::Instant::now() > until {
                 let reason = format!("not every part is live after {ceiling:?}");
@@ -188,6 +189,16 @@ impl System {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         Ok(())
+    }
+
+    /// Whether every role has folded what there is; roles that have not begun yet are not live.
+    fn all_live(&self) -> bool {
+        let live = |name: &str| self.context.health.get(name) == Some(PartState::Live);
+        roles(self.context.partitions).iter().all(|role| live(&role.name)) && self.context.health.is_ready()
+    }
+
+    async fn console_answers(&self) -> bool {
+        reqwest::get(format!("{}/v1/loops", self.console_url())).await.is_ok_and(|a| a.status().is_success())
     }
 
     /// Comes back with an error as soon as a service ends by itself.

@@ -1,7 +1,6 @@
 //! What the handlers need of the log, so that tests run them without a broker.
 
-use std::pin::Pin;
-
+use futures::future::BoxFuture;
 use tidemill_events::emit::Outgoing;
 
 /// Why an event is not on the log, as far as one knows.
@@ -19,7 +18,7 @@ pub enum LogError {
 }
 
 /// The future of an answer.
-pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, LogError>> + Send + 'a>>;
+pub type Answer<'a, T> = BoxFuture<'a, Result<T, LogError>>;
 
 /// The log as the console writes it.
 pub trait Log: Send + Sync + 'static {

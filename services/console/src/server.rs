@@ -9,6 +9,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{BoxError, Router};
+use futures::future::BoxFuture;
 use tidemill_events::Partition;
 use tidemill_service::{Context, RoleError, run_all};
 use tokio::net::TcpListener;
@@ -70,7 +71,7 @@ pub async fn run(options: Options, context: Context) -> Result<(), ConsoleError>
 pub async fn run_on(listener: TcpListener, context: Context) -> Result<(), ConsoleError> {
     let shared = Arc::new(Shared::default());
     let log = Arc::new(BusLog::new(context.bus.clone()));
-    let mut parts: Vec<std::pin::Pin<Box<dyn Future<Output = Result<(), RoleError>> + Send>>> = vec![
+    let mut parts: Vec<BoxFuture<'static, Result<(), RoleError>>> = vec![
         Box::pin(feed::loops(Arc::clone(&shared), context.clone())),
         Box::pin(writer::hold(Arc::clone(&log), Arc::clone(&shared), context.clone())),
     ];

@@ -9,8 +9,8 @@
 //!   starts again puts control that has a mark back to its place, and control without a mark after everything that is
 //!   written. New control goes before the first message that is younger than it.
 //! - Ticks are not recorded at all. A tick bears the time of the deadline that it serves, and is given before the first
-//!   message or control event that is not older. Without either, it is given only when the broker has said, after the
-//!   deadline, that there is nothing else to read. So its place follows from the messages and marks alone.
+//!   message or control event that is not older, once everything older than the tick was read. Where nothing comes, that is
+//!   known when the broker says, after the deadline, where the streams end. So its place follows from messages and marks.
 //!
 //! This rests on the time stamps of the broker not going back, and on its clock being within [`MARGIN`] of ours. Where that
 //! fails, rows stay exact (their order is that of INTAKE), but a tick or an expiry near the jump may be written twice or be
@@ -245,7 +245,9 @@ impl Merge {
     fn give_message(&mut self) -> Step {
         let Some(time) = self.intake.front().map(|m| m.time) else { return Step::Idle(None) };
         if let Some(due) = self.due_by(time) {
-            return self.tick(due);
+            // Control that is older than the tick goes before it.
+            let missing = self.control.missing(due, Step::AwaitControl).filter(|_| self.control.front().is_none());
+            return missing.unwrap_or_else(|| self.tick(due));
         }
         let Some(message) = self.intake.waiting.pop_front() else { return Step::Idle(None) };
         self.at = message.event.sequence;

@@ -32,6 +32,9 @@ impl Ids {
     }
 }
 
+/// The version of a loop's first route table.
+const FIRST_TABLE: u64 = 1;
+
 /// Answers a row with what is in force.
 pub(crate) fn answer(
     in_force: &Snapshot,
@@ -63,7 +66,8 @@ pub(crate) fn answer(
     let key = record.entity.as_deref().unwrap_or(record.prediction_id.as_str());
     let Some(parts) = state.serving.parts(&loop_id, key) else {
         let is_loading = state.wanted != state.serving.table_version(&loop_id);
-        if is_loading && state.serving.scorers.is_empty() {
+        // While the very first model is being loaded there is none yet, as a moment before.
+        if is_loading && state.serving.scorers.is_empty() && state.wanted > FIRST_TABLE {
             return Err(Status::unavailable(format!(
                 "the model of loop {loop_id} is being loaded: try again"
             )));

@@ -21,7 +21,7 @@ pub enum Asked {
     /// There is nothing to do, because.
     AlreadySo(String),
     /// This event does it.
-    Do(Draft),
+    Do(Box<Draft>),
 }
 
 /// What a person asks for, and who and why.
@@ -99,7 +99,10 @@ impl View {
             return Ok(Asked::AlreadySo(why));
         }
         let command = Command { kind, by: by.to_owned(), reason: ask.reason.trim().to_owned() };
-        Ok(Asked::Do(Draft::new(Subject::log(loop_id.clone(), Log::Command), Event::Command(command))))
+        Ok(Asked::Do(Box::new(Draft::new(
+            Subject::log(loop_id.clone(), Log::Command),
+            Event::Command(command),
+        ))))
     }
 
     /// Whether a command with this id is on the log.

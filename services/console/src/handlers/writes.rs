@@ -112,7 +112,7 @@ async fn give(
     match console.shared.view(|view| view.command(&id, kind.clone(), ask))? {
         Asked::AlreadySo(what) => Ok(Commanded { name: id, kind, done: false, what, event: None }),
         Asked::Do(draft) => {
-            let event = store(&console, draft, &cause, None).await?;
+            let event = store(&console, *draft, &cause, None).await?;
             Ok(Commanded { what: done(&id, &kind), name: id, kind, done: true, event: Some(event) })
         }
     }
