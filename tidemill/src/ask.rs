@@ -82,6 +82,10 @@ impl Command {
         };
         match ended {
             Ok(()) => ExitCode::SUCCESS,
+            // A reader who went away has seen enough.
+            Err(AskError::Written(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => {
+                ExitCode::SUCCESS
+            }
             Err(error) => {
                 report(&error, json);
                 ExitCode::from(exit_code(&error))

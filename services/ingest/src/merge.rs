@@ -246,7 +246,8 @@ impl Merge {
         let Some(time) = self.intake.front().map(|m| m.time) else { return Step::Idle(None) };
         if let Some(due) = self.due_by(time) {
             // Control that is older than the tick goes before it.
-            let missing = self.control.missing(due, Step::AwaitControl).filter(|_| self.control.front().is_none());
+            let missing =
+                self.control.missing(due, Step::AwaitControl).filter(|_| self.control.front().is_none());
             return missing.unwrap_or_else(|| self.tick(due));
         }
         let Some(message) = self.intake.waiting.pop_front() else { return Step::Idle(None) };

@@ -62,7 +62,7 @@ pub(super) fn numbers(map: &BTreeMap<String, f64>) -> String {
 
 /// A bar of `width` cells for `done` of `all`.
 pub(super) fn bar(done: u64, all: u64, width: u64) -> String {
-    let full = if all == 0 { 0 } else { (done.min(all) * width + all / 2) / all };
+    let full = (done.min(all) * width + all / 2).checked_div(all).unwrap_or(0);
     let cell = |i| if i < full { '█' } else { '░' };
     (0..width).map(cell).collect()
 }

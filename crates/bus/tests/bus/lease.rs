@@ -1,3 +1,5 @@
+//! Leases: one owner at a time, epochs that count up, take-over when an owner is gone.
+
 use std::time::Duration;
 
 use tidemill_bus::{Lease, NatsServer, Provision, provision};

@@ -1,3 +1,5 @@
+//! A missing permission shows as itself, not as a time-out.
+
 use std::time::Duration;
 
 use tidemill_bus::{Bus, BusConfig, Error, NatsServer, Provision, provision};

@@ -1,3 +1,5 @@
+//! Provisioning: created once, kept, changed where it differs; and connecting.
+
 use std::time::Duration;
 
 use tidemill_bus::{Bus, BusConfig, Change, Error, Lease, NatsServer, Provision, provision};

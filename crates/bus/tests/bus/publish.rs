@@ -1,3 +1,5 @@
+//! Fenced publishing: claims, stale owners, lost answers, positions.
+
 use std::time::Duration;
 
 use tidemill_bus::{Error, Item, Published, ReadFrom, Reader, TraceParent};

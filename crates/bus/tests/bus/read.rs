@@ -1,3 +1,5 @@
+//! Reading in order, from anywhere, whatever happens on the way.
+
 use std::time::Duration;
 
 use futures::TryStreamExt;

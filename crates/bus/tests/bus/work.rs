@@ -1,3 +1,5 @@
+//! The work queue: handed out once, again when a worker is gone, kept by progress.
+
 use std::time::Duration;
 
 use tidemill_bus::{Pulled, Work, WorkQueue};

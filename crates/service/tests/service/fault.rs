@@ -1,3 +1,5 @@
+//! What goes wrong in a role, and what must be there before what.
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;

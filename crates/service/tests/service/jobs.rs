@@ -1,3 +1,5 @@
+//! Jobs and workers: each result once, nothing done again after a restart.
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -8,7 +10,7 @@ use tidemill_events::dataset::{Located, RowRange};
 use tidemill_events::stream::Role;
 use tidemill_events::training::{Choice, Purpose, Report, Trial, TrialJob};
 use tidemill_events::{Core, Draft, Event, Log, Recorded, Subject, Topic};
-use tidemill_service::{PartState, Performer, run, run_workers};
+use tidemill_service::{PartState, Performer, RoleSetup, run, run_workers};
 
 use crate::harness::{Rig, loop_id, number, schema, until};
 
@@ -50,33 +52,45 @@ impl Core for Wanting {
     }
 }
 
-/// Fails now and then, panics once.
+/// Fails now and then, panics once, and counts what it did.
 #[derive(Default)]
-struct Clumsy(AtomicU32);
+struct Clumsy {
+    n_tries: AtomicU32,
+    n_done: AtomicU32,
+}
 
 impl Performer<TrialId> for Clumsy {
     async fn perform(&self, name: &str, trial: TrialId) -> Result<Draft, Cause> {
-        match self.0.fetch_add(1, Ordering::SeqCst) {
+        match self.n_tries.fetch_add(1, Ordering::SeqCst) {
             1 => panic!("clumsy"),
             n if n % 5 == 2 => Err(format!("{name} failed").into()),
-            _ => Ok(report(&trial, "done")),
+            _ => {
+                self.n_done.fetch_add(1, Ordering::SeqCst);
+                Ok(report(&trial, "done"))
+            }
         }
     }
 }
 
+/// More than are folded at once, so that a role that catches up looks up from its inputs in between.
+const N_JOBS: u64 = 600;
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_job_is_reported_once_and_not_begun_again_after_a_restart() {
     let rig = Rig::new().await;
-    rig.commands(1..=20).await;
+    rig.commands(1..=N_JOBS).await;
     let context = rig.context("a");
     let clumsy = Arc::new(Clumsy::default());
-    let role = tokio::spawn(run(Role::evaluator(), Wanting::default, Arc::clone(&clumsy), context.clone()));
-    until("all are reported", || async { rig.log(Log::Report).await.len() >= 20 }).await;
+    let setup = RoleSetup { concurrency: 64, ..Role::evaluator().into() };
+    let role = tokio::spawn(run(setup, Wanting::default, Arc::clone(&clumsy), context.clone()));
+    let metrics = context.metrics.role("evaluator");
+    until("all are reported", || std::future::ready(metrics.jobs_finished.get() >= N_JOBS)).await;
+    until("they are folded too", || std::future::ready(metrics.events_folded.get() >= 2 * N_JOBS)).await;
     context.stop.cancel();
     role.await.unwrap().unwrap();
-    let n_reports = rig.log(Log::Report).await.len();
-    assert_eq!(n_reports, 20);
-    assert!(clumsy.0.load(Ordering::SeqCst) > 20, "some were tried again");
+    assert_eq!(rig.log(Log::Report).await.len() as u64, N_JOBS);
+    assert_eq!(u64::from(clumsy.n_done.load(Ordering::SeqCst)), N_JOBS, "none was done twice");
+    assert!(clumsy.n_tries.load(Ordering::SeqCst) > 600, "some were tried again");
 
     let (context, unused) = (rig.context("b"), Arc::new(Clumsy::default()));
     let role = tokio::spawn(run(Role::evaluator(), Wanting::default, Arc::clone(&unused), context.clone()));
@@ -84,7 +98,7 @@ async fn every_job_is_reported_once_and_not_begun_again_after_a_restart() {
         .await;
     context.stop.cancel();
     role.await.unwrap().unwrap();
-    assert_eq!(unused.0.load(Ordering::SeqCst), 0);
+    assert_eq!(unused.n_tries.load(Ordering::SeqCst), 0);
 }
 
 /// Plans a trial for each command, wants it queued until its report is there, and takes the first report of each.

@@ -1,3 +1,5 @@
+//! Deadlines become ticks on the log.
+
 use std::sync::Arc;
 
 use tidemill_domain::Timestamp;

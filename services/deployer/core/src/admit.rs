@@ -11,7 +11,9 @@ use tidemill_events::event::SpecApplied;
 use tidemill_events::model::Deployed;
 use tidemill_events::rollout::RolloutStep;
 use tidemill_events::verdict::{GateOutcome, Verdict};
+use tidemill_stats::sequential::{Verdict as Superiority, judge};
 
+use crate::evidence::ALPHA;
 use crate::state::{LoopState, Part};
 
 impl LoopState {
@@ -49,11 +51,12 @@ impl LoopState {
             return Vec::new();
         }
         let candidate = Deployed { turn: verdict.turn.clone(), ..verdict.candidate.clone() };
-        let lane = self.lane_of(&candidate);
+        let lane = self.lane_of(&candidate, verdict);
         if let Some(reason) = self.objection(verdict) {
             return vec![self.tell(RolloutStep::Declined, Some(&candidate), Some(lane), None, reason)];
         }
         let algorithm = candidate.model.algorithm;
+        let spec_lane = self.policy.applied.spec.rollout.lane;
         let climber = self.climber().map(|c| (c.model.model.algorithm, c.version().clone()));
         match (lane, climber) {
             (Lane::Fast | Lane::Auto, _) => {
@@ -61,8 +64,10 @@ impl LoopState {
                     "the first model of the loop passed its evaluation".to_owned()
                 } else if self.stranded {
                     "the champion was made for other rows".to_owned()
-                } else {
+                } else if self.proven.contains(&algorithm) || spec_lane == Lane::Fast {
                     format!("{algorithm} is proven in this loop or the lane is set: all traffic, under watch")
+                } else {
+                    "its evaluation leaves no doubt that it is better: all traffic, under watch".to_owned()
                 };
                 self.promote(candidate, lane, None, reason, now)
             }
@@ -79,13 +84,15 @@ impl LoopState {
     /// The lane of a candidate: `Fast` or `Steps`.
     ///
     /// Without a champion to compare with there are no steps. `Auto` takes a lineage as proven once one of its models has
-    /// become champion, until one is taken back.
-    fn lane_of(&self, candidate: &Deployed) -> Lane {
+    /// become champion, until one is taken back. A new kind also goes fast where its evaluation leaves no doubt that it is
+    /// better than the champion: labels that come late make steps costly, and most of all while the champion fails.
+    fn lane_of(&self, candidate: &Deployed, verdict: &Verdict) -> Lane {
         if self.champion.is_none() || self.stranded {
             return Lane::Fast;
         }
         match self.policy.applied.spec.rollout.lane {
             Lane::Auto if self.proven.contains(&candidate.model.algorithm) => Lane::Fast,
+            Lane::Auto if leaves_no_doubt(verdict) => Lane::Fast,
             Lane::Auto | Lane::Steps => Lane::Steps,
             Lane::Fast => Lane::Fast,
         }
@@ -130,3 +137,9 @@ impl LoopState {
 #[cfg(test)]
 #[path = "tests/admit.rs"]
 mod tests;
+
+/// Whether the candidate was better than the champion on the rows that judged it, beyond chance.
+fn leaves_no_doubt(verdict: &Verdict) -> bool {
+    let recent = &verdict.measurement.recent;
+    judge(&recent.difference, 0.0, ALPHA, recent.rows.max(1)).verdict == Superiority::Superior
+}

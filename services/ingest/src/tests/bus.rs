@@ -18,7 +18,7 @@ use tidemill_store::Store;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use crate::fixtures::{label, loop_id, prediction, rollout, spec};
+use crate::fixtures::{candidate, label, loop_id, prediction, rollout, spec};
 use crate::source::Streams;
 
 const ROWS: usize = 1_200;
@@ -199,6 +199,7 @@ async fn killed_ingest_goes_on_where_it_was() {
             if random(2) == 0 {
                 rig.control(name, Log::Spec, spec(name, version, horizon)).await;
             } else {
+                rig.control(name, Log::Candidate, candidate(version)).await;
                 rig.control(name, Log::Rollout, rollout(version)).await;
             }
         }

@@ -7,13 +7,13 @@ use proptest::prelude::*;
 use tidemill_bus::Received;
 use tidemill_domain::{Span, Timestamp};
 use tidemill_events::core::Core;
-use tidemill_events::emit::{Emitter, Outgoing};
+use tidemill_events::emit::{Emitter, Outgoing, Upto};
 use tidemill_events::intake::IntakeItem;
 use tidemill_events::sample::{Mark, SampleItem};
-use tidemill_events::{Event, Partition, Recorded, Subject};
+use tidemill_events::{Event, Partition, Recorded, Subject, Topic};
 use tidemill_ingest_core::Ingest;
 
-use crate::fixtures::{intake, label, prediction, recorded, rollout, spec};
+use crate::fixtures::{candidate, intake, label, prediction, recorded, rollout, spec};
 use crate::merge::{End, MARGIN, Merge, Step};
 use crate::outlet::Outlet;
 use crate::places::Places;
@@ -164,7 +164,9 @@ fn shape(all: &BTreeMap<Subject, Vec<SampleItem>>) -> Vec<String> {
         SampleItem::Observed(record) => format!("observed {} {}", record.prediction_id, record.time.0),
         SampleItem::Refused(refused) => format!("refused {:?}", refused.reasons),
     };
-    all.iter().map(|(subject, items)| format!("{subject}: {:?}", items.iter().map(short).collect::<Vec<_>>())).collect()
+    all.iter()
+        .map(|(subject, items)| format!("{subject}: {:?}", items.iter().map(short).collect::<Vec<_>>()))
+        .collect()
 }
 
 /// Plays a story to its end; gives the world as it was when everything was folded.
@@ -180,12 +182,12 @@ fn play(ops: &[(u8, u8)]) -> (World, Timestamp) {
             4..=6 => world.send(name, intake(vec![IntakeItem::Label(label(&id, world.clock))])),
             7 => {
                 version += 1;
-                let event = if x % 4 < 2 {
-                    spec(name, version, Span::seconds(5 + i64::from(*x) / 8))
+                if x % 4 < 2 {
+                    world.send(name, spec(name, version, Span::seconds(5 + i64::from(*x) / 8)));
                 } else {
-                    rollout(version)
-                };
-                world.send(name, event);
+                    world.send(name, candidate(version));
+                    world.send(name, rollout(version));
+                }
             }
             8 => world.clock = world.clock + Span::millis(50 * i64::from(*x)),
             9..=11 => running.deliver_intake(&world, usize::from(*x) / 16 + 1),
@@ -237,6 +239,11 @@ proptest! {
         }
         prop_assert_eq!(shape(&log), shape(&expected));
         for (subject, found) in &log {
+            for item in found {
+                if let SampleItem::Mark(Mark::Routes { table, profiles, .. }) = item {
+                    prop_assert_eq!(profiles.len(), table.routes.len());
+                }
+            }
             let positions: Vec<_> =
                 world.samples.iter().filter(|m| m.subject == *subject).filter_map(|m| m.meta.upto).collect();
             prop_assert!(positions.windows(2).all(|w| w[0] < w[1]), "{:?}", positions);
@@ -250,4 +257,48 @@ proptest! {
             prop_assert_eq!(observed.len(), n_observed);
         }
     }
+}
+
+/// What was folded long ago: control is old, the messages are gone, rows are still there.
+#[test]
+fn where_messages_grew_old_positions_go_on() {
+    let old = Timestamp(1_000_000_000);
+    let mut world = World { clock: old, ..World::default() };
+    world.send("a", spec("a", 1, Span::seconds(30)));
+    let written = old + Span::days(10);
+    let upto = Upto { sequence: 50, ordinal: 3 };
+    let row = SampleItem::Observed(prediction("old", written));
+    let mut message = recorded("a", 7, written, Event::Sample(vec![row]));
+    message.subject = Subject::new(message.subject.loop_id, Topic::Sample(Partition(0)));
+    message.meta.upto = Some(upto);
+
+    let mut running = world.start(true);
+    running.places = Places::default();
+    running.places.add(&message, false);
+    running.merge = Merge::new(ROLE, running.places.clone());
+    running.merge.intake.add([], 0, true);
+    running.emitter.resume(message.subject.clone(), upto);
+    world.clock = written + Span::seconds(35);
+    running.finish(&world);
+    let ticks: Vec<_> = running.sending.drain(..).collect();
+    assert!(!ticks.is_empty(), "time goes on");
+    assert!(ticks.iter().all(|out| out.meta.upto > Some(upto)));
+    let n_ticks: usize = items(ticks.iter().map(|o| (&o.subject, &o.event))).values().map(Vec::len).sum();
+    assert!((3..=4).contains(&n_ticks), "{n_ticks} ticks: those of ten days were written long ago");
+
+    // New control, and a new message.
+    world.send("a", spec("a", 2, Span::seconds(30)));
+    running.finish(&world);
+    let marks: Vec<_> = running.sending.drain(..).collect();
+    assert!(
+        matches!(&marks[..], [mark] if mark.meta.upto > ticks.last().and_then(|t| t.meta.upto)),
+        "{marks:?}"
+    );
+    world.clock = world.clock + Span::millis(1);
+    let event = intake(vec![IntakeItem::Prediction(prediction("new", world.clock))]);
+    running.merge.intake.add([Received::from(recorded("a", 51, world.clock, event))], 51, true);
+    while running.step(&world) {}
+    running.flush();
+    let rows: Vec<_> = running.sending.iter().map(|out| out.meta.upto).collect();
+    assert_eq!(rows, [Some(Upto { sequence: 51, ordinal: 1 })]);
 }

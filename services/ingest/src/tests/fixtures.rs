@@ -3,40 +3,57 @@
 use std::collections::BTreeMap;
 
 use tidemill_domain::{
-    Algorithm, ContentHash, EventId, Feature, FeatureKind, Label, LabelSource, LoopId, LoopSpec, ModelRef,
-    ModelVersion, PredictionId, PredictionRecord, Schema, Span, Target, TargetKind, Timestamp, TurnId, Value,
+    Algorithm, ContentHash, DatasetId, EventId, Feature, FeatureKind, Label, LabelSource, LoopId, LoopSpec,
+    ModelRef, ModelVersion, PredictionId, PredictionRecord, Schema, Span, Strategy, Target, TargetKind,
+    Timestamp, TrialId, TurnId, Value,
 };
 use tidemill_events::event::SpecApplied;
 use tidemill_events::intake::{IntakeBatch, IntakeItem};
-use tidemill_events::model::Deployed;
+use tidemill_events::model::{Deployed, Profile};
 use tidemill_events::rollout::{Role, Rollout, RolloutStep, Route, RouteTable};
+use tidemill_events::training::{Candidate, Choice};
 use tidemill_events::{Event, Intake, Log, Meta, Recorded, Subject, Topic};
 
 pub(crate) fn loop_id(name: &str) -> LoopId {
     LoopId::new(name).unwrap_or_else(|e| unreachable!("{e}"))
 }
 
-pub(crate) fn spec(name: &str, version: u64, horizon: Span) -> Event {
-    let schema = Schema {
-        features: vec![Feature {
-            name: "x".into(),
-            kind: FeatureKind::Numeric { min: None, max: None },
-            required: false,
-        }],
+fn schema() -> Schema {
+    let kind = FeatureKind::Numeric { min: None, max: None };
+    Schema {
+        features: vec![Feature { name: "x".into(), kind, required: false }],
         target: Target { name: "y".into(), kind: TargetKind::Numeric },
         entity: None,
         slices: vec![],
-    };
-    let mut spec = LoopSpec::with_defaults(loop_id(name), schema);
+    }
+}
+
+pub(crate) fn spec(name: &str, version: u64, horizon: Span) -> Event {
+    let mut spec = LoopSpec::with_defaults(loop_id(name), schema());
     spec.labels.horizon = horizon;
     Event::Spec(Box::new(SpecApplied { version, hash: spec.hash(), spec, by: "test".into() }))
 }
 
-pub(crate) fn rollout(version: u64) -> Event {
+fn deployed(version: u64) -> Deployed {
     let artefact = ContentHash::of(&version.to_le_bytes());
     let model = ModelRef { version: ModelVersion::of(&artefact), artefact, algorithm: Algorithm::Linear };
-    let model = Deployed { model, turn: TurnId::new("t"), trained_to: 0 };
-    let routes = vec![Route { model, role: Role::Champion, weight: 100 }];
+    Deployed { model, turn: TurnId::new("t"), trained_to: 0 }
+}
+
+/// The model that [`rollout`] of the same version makes champion.
+pub(crate) fn candidate(version: u64) -> Event {
+    Event::Candidate(Box::new(Candidate {
+        model: deployed(version),
+        dataset: DatasetId::new("d"),
+        trial: TrialId::new("t"),
+        choice: Choice { algorithm: Algorithm::Linear, parameters: BTreeMap::new(), strategy: Strategy::All },
+        profile: Profile::new(&schema(), 32),
+        leaderboard: vec![],
+    }))
+}
+
+pub(crate) fn rollout(version: u64) -> Event {
+    let routes = vec![Route { model: deployed(version), role: Role::Champion, weight: 100 }];
     Event::Rollout(Box::new(Rollout {
         step: RolloutStep::Promoted,
         version: None,
@@ -74,6 +91,7 @@ pub(crate) fn intake(items: Vec<IntakeItem>) -> Event {
 pub(crate) fn recorded(name: &str, sequence: u64, time: Timestamp, event: Event) -> Recorded {
     let topic = match &event {
         Event::Intake(_) => Topic::Intake(Intake::Prediction),
+        Event::Candidate(_) => Topic::Log(Log::Candidate),
         Event::Spec(_) => Topic::Log(Log::Spec),
         _ => Topic::Log(Log::Rollout),
     };

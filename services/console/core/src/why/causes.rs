@@ -17,8 +17,9 @@ pub(super) fn trigger(turn: &Turn) -> Node {
     let Trigger::Accepted { trigger, turn: id, cause, .. } = &record.trigger else {
         return Node::missing("trigger");
     };
-    let node =
-        Node::new(format!("trigger {trigger}: {}", cause.name())).at(&record.at).with("turn", id.as_str());
+    let node = Node::new(format!("trigger {trigger}: {}", cause.name().replace('_', " ")))
+        .at(&record.at)
+        .with("turn", id.as_str());
     match cause {
         TriggerCause::Alert { event, .. } => node.child(match &turn.alert {
             Some(record) => alert(record),
