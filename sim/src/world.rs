@@ -8,7 +8,7 @@ use tidemill_events::core::Draft;
 use tidemill_events::emit::{Emitter, Outgoing};
 use tidemill_events::envelope::Meta;
 use tidemill_events::event::{Command, SpecApplied, Tick};
-use tidemill_events::intake::IntakeBatch;
+use tidemill_events::intake::{IntakeBatch, IntakeItem};
 use tidemill_events::training::Report;
 use tidemill_events::{Event, Intake, Log, Recorded, Subject, Topic};
 use tidemill_ingest_core::Order;
@@ -156,15 +156,13 @@ impl World {
     pub fn send(&mut self, loop_id: &LoopId, kind: Intake, batch: IntakeBatch) {
         self.sent += 1;
         let id = EventId::new(format!("sent-{}", self.sent));
-        self.send_as(id, loop_id, kind, batch);
-    }
-
-    fn send_as(&mut self, id: EventId, loop_id: &LoopId, kind: Intake, batch: IntakeBatch) {
+        // What cannot be read has no id by which it could be recognised: sent again it is another message.
+        let is_readable = !batch.items.iter().any(|item| matches!(item, IntakeItem::Unreadable(_)));
         let meta = Meta { id, source: "producer".to_owned(), causation: None, correlation: None, upto: None };
         let subject = Subject::new(loop_id.clone(), Topic::Intake(kind));
         self.intake.append(subject, meta, Event::Intake(batch), self.now);
         self.settle();
-        if self.faults.strikes(Fault::ProducerRepeats) {
+        if is_readable && self.faults.strikes(Fault::ProducerRepeats) {
             if let Some(again) = self.intake.get(self.intake.last()).cloned() {
                 let meta = Meta { id: EventId::new(format!("{}-again", again.meta.id)), ..again.meta.clone() };
                 self.intake.append(again.subject.clone(), meta, again.event.clone(), self.now);

@@ -1,6 +1,8 @@
 //! The invariants under random schedules and faults; and for each a broken core that its check catches.
 #![allow(clippy::panic, clippy::unwrap_used, reason = "tests")]
 
+use std::collections::BTreeMap;
+
 use tidemill_deployer_core::Deployer;
 use tidemill_domain::Timestamp;
 use tidemill_evaluator_core::Evaluator;
@@ -17,7 +19,7 @@ use tidemill_validator_core::Validate;
 /// Random schedules a property.
 const SCHEDULES: u64 = 1_000;
 /// Rows of a schedule; each is a prediction, mostly a label, and the passing of time.
-const ROWS: usize = 120;
+const ROWS: usize = 240;
 
 fn play(cast: Cast, seed: u64, faults: Faults) -> World {
     let schedule = Schedule::seeded(seed, ROWS).unwrap();
@@ -79,21 +81,27 @@ fn inv_9_the_same_log_gives_the_same_decisions() {
 
 #[test]
 fn schedules_reach_what_they_are_to_test() {
-    let (mut promoted, mut quarantined, mut expired) = (0, 0, 0);
-    for seed in 0..20 {
+    let mut seen: BTreeMap<String, u32> = BTreeMap::new();
+    let mut count = |what: String| *seen.entry(what).or_default() += 1;
+    for seed in 0..40 {
         let world = play(production(), seed, Faults::default());
-        promoted += world.log().iter().filter(|r| matches!(r.event, Event::Rollout(_))).count();
-        for recorded in world.samples().iter() {
+        for recorded in world.log().iter().chain(world.samples().iter()) {
             match &recorded.event {
-                Event::Quarantined(_) => quarantined += 1,
+                Event::Alert(alert) => count(format!("alert {:?}", alert.state)),
+                Event::Quarantined(_) => count("quarantined".to_owned()),
+                Event::Rollout(rollout) => count(format!("rollout {:?}", rollout.step)),
                 Event::Clean(items) => {
-                    expired += items.iter().filter(|i| matches!(i, CleanItem::Expired { .. })).count();
+                    let expired = items.iter().filter(|i| matches!(i, CleanItem::Expired { .. }));
+                    expired.for_each(|_| count("expired".to_owned()));
                 }
                 _ => {}
             }
         }
     }
-    assert!(promoted > 20 && quarantined > 20 && expired > 20, "{promoted} {quarantined} {expired}");
+    let wanted = ["expired", "quarantined", "rollout Promoted", "rollout Shadowed", "rollout StepStarted"];
+    for what in wanted {
+        assert!(seen.get(what).is_some_and(|n| *n >= 5), "too few of \"{what}\": {seen:#?}");
+    }
 }
 
 /// A core with something changed in what it sees or says.

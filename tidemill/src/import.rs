@@ -138,7 +138,8 @@ async fn start_turn(args: &Args, loop_id: &LoopId) -> Result<(), ImportError> {
     let url = format!("{}/v1/loops/{loop_id}/commands", args.console);
     let body = serde_json::json!({ "command": "retrain", "by": "import", "reason": "history was imported" });
     let answer = reqwest::Client::new().post(url).json(&body).send().await.map_err(wrap)?;
-    if answer.status().is_success() {
+    // A conflict says that a turn is under way already: new labels have asked for one.
+    if answer.status().is_success() || answer.status() == reqwest::StatusCode::CONFLICT {
         return Ok(());
     }
     Err(ImportError::Turn(answer.text().await.unwrap_or_default()))

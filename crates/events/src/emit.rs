@@ -92,12 +92,13 @@ impl Emitter {
     /// The same for a role whose position is not the sequence of `cause`: the drafts take the ordinals after `position`.
     pub fn emit_at(&mut self, position: Upto, cause: &Recorded, drafts: Vec<Draft>) -> Vec<Outgoing> {
         let mut out = Vec::with_capacity(drafts.len());
-        for (ordinal, draft) in (position.ordinal + 1..).zip(drafts) {
-            let upto = Upto { sequence: position.sequence, ordinal };
+        for (nth, draft) in (1_u32..).zip(drafts) {
+            let upto = Upto { sequence: position.sequence, ordinal: position.ordinal.saturating_add(nth) };
             if self.published.get(&draft.to).is_some_and(|done| upto <= *done) {
                 continue;
             }
-            let id = event_id(&self.service, &draft.to, &cause.meta.id, ordinal);
+            // The id counts the outputs of the cause alone: where the position stands may depend on what was repeated.
+            let id = event_id(&self.service, &draft.to, &cause.meta.id, nth);
             self.published.insert(draft.to.clone(), upto);
             out.push(Outgoing {
                 meta: Meta {

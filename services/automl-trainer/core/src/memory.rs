@@ -8,7 +8,7 @@ use tidemill_events::training::Choice;
 use tidemill_learn::search::{Past, Proposal};
 
 /// How much a finding counts one turn later.
-const FADING: f64 = 0.6;
+const FADING: f64 = 0.8;
 /// Choices that are remembered.
 const MAX_CHOICES: usize = 64;
 
