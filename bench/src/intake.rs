@@ -35,12 +35,10 @@ pub(crate) async fn main() -> Result<String, BenchError> {
 
     // The same messages under a loop that nobody has applied would be refused row by row, so the broker is measured on its own.
     let alone = TempDir::new()?;
-    let server = tidemill_bus::NatsServer::start(alone.path()).await.map_err(|e| BenchError::Other(e.to_string()))?;
-    let config = tidemill_bus::BusConfig {
-        url: server.url().to_owned(),
-        credentials: None,
-        name: "bench".to_owned(),
-    };
+    let server =
+        tidemill_bus::NatsServer::start(alone.path()).await.map_err(|e| BenchError::Other(e.to_string()))?;
+    let config =
+        tidemill_bus::BusConfig { url: server.url().to_owned(), credentials: None, name: "bench".to_owned() };
     let quiet = Bus::connect(config).await?;
     tidemill_bus::provision(&quiet, &tidemill_bus::Provision::default()).await?;
     let started = Instant::now();
@@ -54,13 +52,16 @@ pub(crate) async fn main() -> Result<String, BenchError> {
     let full = (ROWS / 250 * 250) as u64;
     let end = Instant::now() + Duration::from_secs(300);
     loop {
-        let status: serde_json::Value = reqwest::get(format!("{console}/v1/loops/bench")).await?.json().await?;
+        let status: serde_json::Value =
+            reqwest::get(format!("{console}/v1/loops/bench")).await?.json().await?;
         let rows = status["dataset"]["rows"].as_u64().unwrap_or(0);
         if rows >= full {
             break;
         }
         if Instant::now() > end {
-            return Err(BenchError::Other(format!("{rows} of {full} rows are in the dataset after five minutes")));
+            return Err(BenchError::Other(format!(
+                "{rows} of {full} rows are in the dataset after five minutes"
+            )));
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }

@@ -11,8 +11,8 @@ use tidemill_domain::LoopId;
 use tidemill_proto::v1::predictor_client::PredictorClient;
 use tidemill_proto::v1::predictor_server::{Predictor, PredictorServer};
 use tidemill_proto::v1::{
-    PredictBatchRequest, PredictBatchResponse, PredictRequest, PredictResponse, StatusRequest, StatusResponse, Value,
-    value::Kind,
+    PredictBatchRequest, PredictBatchResponse, PredictRequest, PredictResponse, StatusRequest,
+    StatusResponse, Value, value::Kind,
 };
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
@@ -60,7 +60,10 @@ pub(crate) async fn main() -> Result<String, BenchError> {
     empty.abort();
     system.stop().await;
     let line = |name: &str, f: &Figures| {
-        format!("  {:>10.0} requests/s, {:>7.0} us median, {:>7.0} us 99th percentile   {name}\n", f.rate, f.median, f.high)
+        format!(
+            "  {:>10.0} requests/s, {:>7.0} us median, {:>7.0} us 99th percentile   {name}\n",
+            f.rate, f.median, f.high
+        )
     };
     Ok(format!(
         "{}{}  {:>10.2} of the empty service's throughput\n",

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 use tidemill_domain::sample::LabelSource;
 use tidemill_domain::{
-    Label, LoopId, LoopSpec, ModelVersion, Output, PredictionId, PredictionRecord, Schema, Scored, Span, Timestamp,
-    Value,
+    Label, LoopId, LoopSpec, ModelVersion, Output, PredictionId, PredictionRecord, Schema, Scored, Span,
+    Timestamp, Value,
 };
 use tidemill_events::Intake;
 use tidemill_events::intake::{IntakeBatch, IntakeItem};
@@ -51,7 +51,9 @@ impl Times {
     fn of(&self, row: usize) -> Timestamp {
         match self {
             Self::At(times) => times.get(row).copied().unwrap_or(START),
-            Self::Every(span) => START + Span(span.0.saturating_mul(i64::try_from(row).unwrap_or(i64::MAX) + 1)),
+            Self::Every(span) => {
+                START + Span(span.0.saturating_mul(i64::try_from(row).unwrap_or(i64::MAX) + 1))
+            }
         }
     }
 }

@@ -74,11 +74,8 @@ fn canonical(recorded: &Recorded) -> String {
         _ => {}
     }
     let text = serde_json::to_string(&event).unwrap_or_default();
-    // Commands and specs are numbered by their place.
-    let id = if recorded.meta.source == "console" { "" } else { recorded.meta.id.as_str() };
     let cause = recorded.meta.causation.as_ref().map_or("", |c| c.as_str());
-    let cause = if cause.starts_with("console-") { "" } else { cause };
-    format!("{} {id} {cause} {text}", recorded.time)
+    format!("{} {} {cause} {text}", recorded.time, recorded.meta.id)
 }
 
 /// INV-3: tables are legal and rise, and a rollback takes one event.
@@ -111,7 +108,9 @@ pub fn passed(world: &World) -> Vec<String> {
             Event::Rollout(rollout) => {
                 let routes = rollout.table.routes.iter().filter(|r| r.weight > 0);
                 let unjudged = routes.filter(|r| !allowed.contains(&r.model.model.version));
-                wrong.extend(unjudged.map(|r| format!("{} has traffic without a verdict", r.model.model.version)));
+                wrong.extend(
+                    unjudged.map(|r| format!("{} has traffic without a verdict", r.model.model.version)),
+                );
             }
             _ => {}
         }
@@ -152,7 +151,9 @@ pub fn judges(world: &World) -> Vec<String> {
                             judged.model.version, job.recent.from
                         )),
                         Some(_) => {}
-                        None => wrong.push(format!("{} is judged, but no trial made it", judged.model.version)),
+                        None => {
+                            wrong.push(format!("{} is judged, but no trial made it", judged.model.version))
+                        }
                     }
                 }
             }
@@ -183,7 +184,9 @@ fn scored_too_late(world: &World) -> Vec<String> {
         }
     }
     let too_many = counted.into_iter().filter(|(v, n)| *n > honest.get(v).copied().unwrap_or(0));
-    too_many.map(|(v, n)| format!("{v} was scored on {n} rows, fewer labels came after their predictions")).collect()
+    too_many
+        .map(|(v, n)| format!("{v} was scored on {n} rows, fewer labels came after their predictions"))
+        .collect()
 }
 
 /// INV-6: whatever was sent is accounted for at each stage of its way.
@@ -251,8 +254,12 @@ impl Stages {
                 for item in items {
                     match item {
                         SampleItem::Observed(r) => _ = self.observed.insert(r.prediction_id.clone()),
-                        SampleItem::Labelled { record: r, .. } => _ = self.labelled.insert(r.prediction_id.clone()),
-                        SampleItem::Expired { prediction_id, .. } => _ = self.expired.insert(prediction_id.clone()),
+                        SampleItem::Labelled { record: r, .. } => {
+                            _ = self.labelled.insert(r.prediction_id.clone())
+                        }
+                        SampleItem::Expired { prediction_id, .. } => {
+                            _ = self.expired.insert(prediction_id.clone())
+                        }
                         SampleItem::Refused(_) => self.refused += 1,
                         SampleItem::Mark(_) => {}
                     }

@@ -47,7 +47,8 @@ impl Shelf {
     fn rows(&self, located: &Located) -> Result<Vec<CleanRow>, String> {
         let mut rows = Vec::new();
         for segment in &located.segments {
-            let found = self.segments.get(&segment.hash).ok_or(format!("segment {} is not stored", segment.hash))?;
+            let found =
+                self.segments.get(&segment.hash).ok_or(format!("segment {} is not stored", segment.hash))?;
             rows.extend(found.iter().cloned());
         }
         Ok(rows)

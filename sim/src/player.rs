@@ -126,11 +126,7 @@ impl Cast {
 
     /// The same with another core in the place of `name`: how a checker is shown to catch a broken one.
     #[must_use]
-    pub fn with(
-        mut self,
-        name: &str,
-        begin: impl Fn() -> Box<dyn Player> + Send + Sync + 'static,
-    ) -> Self {
+    pub fn with(mut self, name: &str, begin: impl Fn() -> Box<dyn Player> + Send + Sync + 'static) -> Self {
         if let Some(role) = self.0.iter_mut().find(|r| r.0 == name) {
             role.2 = Box::new(begin);
         }

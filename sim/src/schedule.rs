@@ -7,8 +7,8 @@ use rand_chacha::ChaCha8Rng;
 use tidemill_domain::sample::LabelSource;
 use tidemill_domain::spec::{AlertKind, Budget, Lane, Window};
 use tidemill_domain::{
-    Algorithm, Feature, FeatureKind, Label, LoopId, LoopSpec, PredictionId, PredictionRecord, Schema, Scored, Span,
-    Target, TargetKind, Timestamp, Value,
+    Algorithm, Feature, FeatureKind, Label, LoopId, LoopSpec, PredictionId, PredictionRecord, Schema, Scored,
+    Span, Target, TargetKind, Timestamp, Value,
 };
 use tidemill_events::Intake;
 use tidemill_events::event::{Command, CommandKind};
@@ -87,8 +87,8 @@ impl Schedule {
         let mut labels: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         for index in 0..n_rows {
             let due = match rng.random_range(0..20) {
-                0 => None,                                // never
-                1 => Some(index),                         // before its prediction
+                0 => None,                                      // never
+                1 => Some(index),                               // before its prediction
                 2 => Some(index + rng.random_range(0..n_rows)), // perhaps too late
                 _ => Some(index + rng.random_range(1..12)),
             };
@@ -142,7 +142,8 @@ impl Schedule {
                     world.send(&name, Intake::Prediction, IntakeBatch { items: vec![item] });
                 }
                 Step::Command(kind) => {
-                    let command = Command { kind: kind.clone(), by: "test".to_owned(), reason: String::new() };
+                    let command =
+                        Command { kind: kind.clone(), by: "test".to_owned(), reason: String::new() };
                     world.command(&name, command);
                 }
                 Step::Apply(spec) => world.apply(spec.clone()),

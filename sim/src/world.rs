@@ -62,6 +62,7 @@ pub struct World {
     due: BTreeMap<(Timestamp, u64), (LoopId, String, Report)>,
     jobs: u64,
     sent: u64,
+    written: u64,
     specs: BTreeMap<LoopId, u64>,
 }
 
@@ -96,6 +97,7 @@ impl World {
             due: BTreeMap::new(),
             jobs: 0,
             sent: 0,
+            written: 0,
             specs: BTreeMap::new(),
         }
     }
@@ -164,7 +166,8 @@ impl World {
         self.settle();
         if is_readable && self.faults.strikes(Fault::ProducerRepeats) {
             if let Some(again) = self.intake.get(self.intake.last()).cloned() {
-                let meta = Meta { id: EventId::new(format!("{}-again", again.meta.id)), ..again.meta.clone() };
+                let meta =
+                    Meta { id: EventId::new(format!("{}-again", again.meta.id)), ..again.meta.clone() };
                 self.intake.append(again.subject.clone(), meta, again.event.clone(), self.now);
                 self.settle();
             }
@@ -224,8 +227,13 @@ impl World {
             let Some(loop_id) = self.specs.keys().next().cloned() else { continue };
             let id = format!("tick/{}/{}", role.name, due.0);
             let event = Event::Tick(Tick { role: role.name.clone(), due });
-            let meta =
-                Meta { id: EventId::new(id), source: role.name.clone(), causation: None, correlation: None, upto: None };
+            let meta = Meta {
+                id: EventId::new(id),
+                source: role.name.clone(),
+                causation: None,
+                correlation: None,
+                upto: None,
+            };
             let subject = Subject::log(loop_id, Log::Tick);
             if role.reads == Reads::Merged {
                 let input = Arc::new(Recorded { sequence: 0, time: now, subject, meta, event });
@@ -237,7 +245,8 @@ impl World {
     }
 
     fn write(&mut self, subject: Subject, event: Event) {
-        let id = EventId::new(format!("console-{}", self.log.last() + 1));
+        self.written += 1;
+        let id = EventId::new(format!("console-{}", self.written));
         let meta = Meta { id, source: "console".to_owned(), causation: None, correlation: None, upto: None };
         self.log.append(subject, meta, event, self.now);
     }
@@ -260,7 +269,8 @@ impl World {
             }
         }
         if self.forget {
-            let read = |r: &Role| if matches!(r.reads, Reads::Merged | Reads::Log) { u64::MAX } else { r.next - 1 };
+            let read =
+                |r: &Role| if matches!(r.reads, Reads::Merged | Reads::Log) { u64::MAX } else { r.next - 1 };
             let samples = self.roles.iter().map(read).min().unwrap_or(0).min(self.samples.last());
             self.samples.trim(samples);
             self.intake.trim(self.intake.last());

@@ -138,7 +138,10 @@ fn an_ingest_that_takes_duplicates_is_caught() {
                                 input.subject.loop_id.clone(),
                                 tidemill_events::Topic::Sample(Partition(0)),
                             );
-                            drafts.push(Draft::new(to, Event::Sample(vec![SampleItem::Observed(record.clone())])));
+                            drafts.push(Draft::new(
+                                to,
+                                Event::Sample(vec![SampleItem::Observed(record.clone())]),
+                            ));
                         }
                     }
                 }
@@ -171,7 +174,11 @@ fn a_deployer_that_gives_too_much_traffic_is_caught() {
             },
         }) as Box<dyn tidemill_sim::Player>
     };
-    assert!(caught(|seed| check::routes(&play(production().with("deployer", bent), seed, Faults::default()))));
+    assert!(caught(|seed| check::routes(&play(
+        production().with("deployer", bent),
+        seed,
+        Faults::default()
+    ))));
 }
 
 /// An evaluator that judges candidates on rows that taught them.
@@ -194,7 +201,11 @@ impl Core for Lenient {
 #[test]
 fn an_evaluator_that_judges_on_training_rows_is_caught() {
     let bent = || Box::new(Lenient(Evaluator::new())) as Box<dyn tidemill_sim::Player>;
-    assert!(caught(|seed| check::judges(&play(production().with("evaluator", bent), seed, Faults::default()))));
+    assert!(caught(|seed| check::judges(&play(
+        production().with("evaluator", bent),
+        seed,
+        Faults::default()
+    ))));
 }
 
 #[test]
@@ -209,7 +220,11 @@ fn a_validator_that_drops_in_silence_is_caught() {
             },
         }) as Box<dyn tidemill_sim::Player>
     };
-    assert!(caught(|seed| check::accounts(&play(production().with("validator-0", bent), seed, Faults::default()))));
+    assert!(caught(|seed| check::accounts(&play(
+        production().with("validator-0", bent),
+        seed,
+        Faults::default()
+    ))));
 }
 
 #[test]

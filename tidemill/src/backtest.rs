@@ -101,7 +101,9 @@ struct Timed<'a> {
 pub(crate) fn main(args: &Args) -> ExitCode {
     match play(args) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error @ (BacktestError::Write { .. } | BacktestError::Read { .. })) => say::failure(say::FAILED, &error),
+        Err(error @ (BacktestError::Write { .. } | BacktestError::Read { .. })) => {
+            say::failure(say::FAILED, &error)
+        }
         Err(error) => say::failure(say::REFUSED, &error),
     }
 }

@@ -208,7 +208,8 @@ fn note_answer(
 async fn settle(story: &[Parcel], shared: &Shared) -> usize {
     let lost = || {
         let known = |books: &mut watch::Books| {
-            let seen = |p: &&Parcel| books.joined.contains(&p.row.id) || books.quarantined.contains(&p.row.id);
+            let seen =
+                |p: &&Parcel| books.joined.contains(&p.row.id) || books.quarantined.contains(&p.row.id);
             story.iter().filter(seen).count()
         };
         story.len() - shared.with(known)

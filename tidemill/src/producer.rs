@@ -75,8 +75,11 @@ impl Producer {
     /// # Errors
     /// When the bus cannot be reached, or the predictor's address is none.
     pub async fn connect(nats_url: &str, grpc_url: &str, loop_id: LoopId) -> Result<Self, ProducerError> {
-        let config =
-            BusConfig { url: nats_url.to_owned(), credentials: None, name: format!("tidemill-producer {loop_id}") };
+        let config = BusConfig {
+            url: nats_url.to_owned(),
+            credentials: None,
+            name: format!("tidemill-producer {loop_id}"),
+        };
         let bus = Bus::connect(config).await.map_err(ProducerError::Bus)?;
         Self::with_bus(bus, grpc_url, loop_id)
     }
@@ -147,12 +150,8 @@ impl Producer {
     /// # Errors
     /// When the bus does not take it.
     pub async fn label(&self, id: &PredictionId, label: Value) -> Result<(), ProducerError> {
-        let label = Label {
-            prediction_id: id.clone(),
-            label,
-            source: LabelSource::Application,
-            time: clock::now(),
-        };
+        let label =
+            Label { prediction_id: id.clone(), label, source: LabelSource::Application, time: clock::now() };
         self.send(Intake::Label, id, encode_label(&label)).await
     }
 

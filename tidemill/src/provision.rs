@@ -49,7 +49,8 @@ pub(crate) async fn main(args: Args) -> ExitCode {
             for thing in things {
                 if args.json {
                     say::line(
-                        serde_json::json!({ "name": thing.name, "change": thing.change.to_string() }).to_string(),
+                        serde_json::json!({ "name": thing.name, "change": thing.change.to_string() })
+                            .to_string(),
                     );
                 } else {
                     say::line(format!("{:<24} {}", thing.name, thing.change));

@@ -95,14 +95,19 @@ async fn replay(args: &Args) -> Result<(), ReplayError> {
     let entity = match &args.entity {
         None => None,
         Some(name) => Some(table.names.iter().position(|n| n == name).ok_or_else(|| {
-            ReplayError::Argument(format!("--entity {name}: there is no such column in {}", args.csv.display()))
+            ReplayError::Argument(format!(
+                "--entity {name}: there is no such column in {}",
+                args.csv.display()
+            ))
         })?),
     };
     let producer =
         Producer::connect(&args.nats_url, &args.predictor, loop_id).await.map_err(ReplayError::Start)?;
     let n_rows = args.rows.unwrap_or(usize::MAX).min(table.rows.len());
     let bar = ProgressBar::new(n_rows as u64);
-    if let Ok(style) = ProgressStyle::with_template("  {bar:40} {pos}/{len} rows, {per_sec}, {eta} left {msg}") {
+    if let Ok(style) =
+        ProgressStyle::with_template("  {bar:40} {pos}/{len} rows, {per_sec}, {eta} left {msg}")
+    {
         bar.set_style(style);
     }
     let sent = Arc::new(Sent::default());
@@ -119,7 +124,9 @@ async fn replay(args: &Args) -> Result<(), ReplayError> {
         let (producer, sent) = (producer.clone(), Arc::clone(&sent));
         under_way.spawn(async move {
             let _permit = permit;
-            send(&producer, &row, label, &sent).await.map_err(|source| ReplayError::Row { row: index, source })
+            send(&producer, &row, label, &sent)
+                .await
+                .map_err(|source| ReplayError::Row { row: index, source })
         });
         while let Some(done) = under_way.try_join_next() {
             joined(done)?;
@@ -129,7 +136,9 @@ async fn replay(args: &Args) -> Result<(), ReplayError> {
     while let Some(done) = under_way.join_next().await {
         joined(done)?;
     }
-    for (index, cells) in table.rows.iter().enumerate().take(n_rows).skip(n_rows.saturating_sub(args.label_delay)) {
+    for (index, cells) in
+        table.rows.iter().enumerate().take(n_rows).skip(n_rows.saturating_sub(args.label_delay))
+    {
         let Some(label) = cells.last() else { continue };
         let wrap = |source| ReplayError::Row { row: index, source };
         producer.label(&id(args, index), label.clone()).await.map_err(wrap)?;
@@ -176,7 +185,8 @@ fn report(args: &Args, sent: &Sent, n_rows: usize) {
         let result = serde_json::json!({ "rows": n_rows, "answered": answered, "before_a_model": before, "labels": labels });
         say::line(result.to_string());
     } else {
-        say::line(format!("{n_rows} rows sent: {answered} answered, {before} before a model served; {labels} labels"));
+        say::line(format!(
+            "{n_rows} rows sent: {answered} answered, {before} before a model served; {labels} labels"
+        ));
     }
 }
-

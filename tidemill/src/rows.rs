@@ -62,7 +62,11 @@ impl Table {
                     rows.push(record.iter().map(Value::from_csv).collect());
                 }
                 Ok(record) => {
-                    mistakes.push(format!("line {line}: {} cells, the header has {}", record.len(), names.len()));
+                    mistakes.push(format!(
+                        "line {line}: {} cells, the header has {}",
+                        record.len(),
+                        names.len()
+                    ));
                 }
                 Err(error) => mistakes.push(format!("line {line}: {error}")),
             }
@@ -105,7 +109,8 @@ impl Table {
 
 fn check_names(names: &[String], mistakes: &mut Vec<String>) {
     if names.len() < 2 {
-        mistakes.push("line 1: at least one feature and the target are expected, separated by commas".to_owned());
+        mistakes
+            .push("line 1: at least one feature and the target are expected, separated by commas".to_owned());
     }
     for (i, name) in names.iter().enumerate() {
         if name.is_empty() {

@@ -24,4 +24,3 @@ pub(crate) fn failure(code: u8, error: &dyn std::error::Error) -> ExitCode {
     let _ = writeln!(std::io::stderr(), "{text}");
     ExitCode::from(code)
 }
-

@@ -9,8 +9,8 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use tidemill_automl_trainer::Options as TrainerOptions;
 use tidemill_bus::{Bus, BusConfig, NatsServer, Provision, ServerError, provision};
-use tidemill_predictor::Options as PredictorOptions;
 use tidemill_events::stream::roles;
+use tidemill_predictor::Options as PredictorOptions;
 use tidemill_service::{Context, PartState};
 use tidemill_store::Store;
 use tokio::net::TcpListener;
@@ -40,7 +40,15 @@ impl Options {
     #[must_use]
     pub fn on_free_ports(data: impl Into<PathBuf>) -> Self {
         let free = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        Self { data: data.into(), nats_url: None, nats_port: None, console: free, grpc: free, workers: 2, partitions: 1 }
+        Self {
+            data: data.into(),
+            nats_url: None,
+            nats_port: None,
+            console: free,
+            grpc: free,
+            workers: 2,
+            partitions: 1,
+        }
     }
 }
 

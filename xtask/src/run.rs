@@ -47,7 +47,11 @@ pub(crate) fn cargo(arguments: &[&str]) -> Result<(), Failure> {
 
 /// Runs a program in the workspace, whose output is ours.
 pub(crate) fn program(path: &Path, arguments: &[String]) -> Result<(), Failure> {
-    let shown = format!("{} {}", path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned()), arguments.join(" "));
+    let shown = format!(
+        "{} {}",
+        path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned()),
+        arguments.join(" ")
+    );
     say(&format!("$ {shown}"));
     let status = Command::new(path).args(arguments).current_dir(root()).status();
     match status {

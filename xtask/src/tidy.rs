@@ -10,7 +10,8 @@ const MAX_LINES: usize = 500;
 /// What a core may depend on, of our own crates.
 const CORE_MAY_USE: [&str; 4] = ["tidemill-domain", "tidemill-events", "tidemill-learn", "tidemill-stats"];
 /// What no pure crate may depend on.
-const IMPURE: [&str; 8] = ["async-nats", "axum", "object_store", "parquet", "reqwest", "sqlx", "tokio", "tonic"];
+const IMPURE: [&str; 8] =
+    ["async-nats", "axum", "object_store", "parquet", "reqwest", "sqlx", "tokio", "tonic"];
 const PURE: [&str; 4] = ["crates/domain", "crates/events", "crates/learn", "crates/stats"];
 
 /// Checks every rule and lists every breach.
@@ -118,8 +119,16 @@ mod tests {
     fn breaches_are_found() {
         let mut breaches = Vec::new();
         check_source("a.rs", "fn main() {}\n#[allow(dead_code)]\n", &mut breaches);
-        check_source("b.rs", &format!("//! x\nconst A: &str = {}x\";\n", concat!("\"tidemill", ".*.")), &mut breaches);
-        check_manifest("services/x/core/Cargo.toml", "[package]\n\n[dependencies]\ntokio.workspace = true\n", &mut breaches);
+        check_source(
+            "b.rs",
+            &format!("//! x\nconst A: &str = {}x\";\n", concat!("\"tidemill", ".*.")),
+            &mut breaches,
+        );
+        check_manifest(
+            "services/x/core/Cargo.toml",
+            "[package]\n\n[dependencies]\ntokio.workspace = true\n",
+            &mut breaches,
+        );
         assert_eq!(breaches.len(), 5, "{breaches:?}");
     }
 }

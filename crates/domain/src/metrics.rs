@@ -265,7 +265,11 @@ mod tests {
         for (i, (p, t)) in rows.iter().enumerate() {
             let truth = Value::Text((*t).into());
             whole.add(&binary(*p), &truth);
-            if i % 2 == 0 { left.add(&binary(*p), &truth) } else { right.add(&binary(*p), &truth) };
+            if i % 2 == 0 {
+                left.add(&binary(*p), &truth)
+            } else {
+                right.add(&binary(*p), &truth)
+            };
         }
         left.merge(&right);
         assert_eq!(left.get(Metric::Accuracy), whole.get(Metric::Accuracy));

@@ -115,16 +115,19 @@ impl Schema {
         match &self.target.kind {
             TargetKind::Numeric => match label {
                 Value::Number(x) if x.is_finite() => Ok(Value::Number(*x)),
-                other => Err(format!("label of \"{name}\" is {}, a finite number is expected", describe(other))),
+                other => {
+                    Err(format!("label of \"{name}\" is {}, a finite number is expected", describe(other)))
+                }
             },
             TargetKind::Categorical { classes } => {
-                let class = label
-                    .category()
-                    .ok_or_else(|| format!("label of \"{name}\" is missing, the name of a class is expected"))?;
+                let class = label.category().ok_or_else(|| {
+                    format!("label of \"{name}\" is missing, the name of a class is expected")
+                })?;
                 match classes {
-                    Some(known) if !known.contains(&class) => {
-                        Err(format!("label of \"{name}\" is \"{class}\", one of {} is expected", known.join(", ")))
-                    }
+                    Some(known) if !known.contains(&class) => Err(format!(
+                        "label of \"{name}\" is \"{class}\", one of {} is expected",
+                        known.join(", ")
+                    )),
                     _ => Ok(Value::Text(class)),
                 }
             }

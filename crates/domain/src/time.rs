@@ -49,7 +49,10 @@ impl Span {
     }
     /// The span of so many seconds, to the microsecond.
     #[must_use]
-    #[expect(clippy::cast_possible_truncation, reason = "saturates, which is what a caller wants of absurd spans")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "saturates, which is what a caller wants of absurd spans"
+    )]
     pub fn from_seconds(seconds: f64) -> Self {
         Self((seconds * 1e6).round() as i64)
     }

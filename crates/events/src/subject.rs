@@ -168,9 +168,7 @@ impl FromStr for Subject {
         let loop_id = LoopId::new(loop_name).map_err(|_| bad())?;
         let topic = match topic {
             ["work"] => Topic::Work,
-            ["intake", kind] => {
-                Topic::Intake(INTAKE.iter().find(|x| x.1 == *kind).ok_or_else(bad)?.0)
-            }
+            ["intake", kind] => Topic::Intake(INTAKE.iter().find(|x| x.1 == *kind).ok_or_else(bad)?.0),
             ["log", log] => Topic::Log(LOGS.iter().find(|x| x.1 == *log).ok_or_else(bad)?.0),
             [data, partition] => {
                 let p = Partition(partition.parse().map_err(|_| bad())?);
@@ -215,7 +213,15 @@ mod tests {
 
     #[test]
     fn other_subjects_are_refused() {
-        for bad in ["", "tidemill", "tidemill.a", "other.a.work", "tidemill.A.work", "tidemill.a.log.x", "tidemill.a.sample.x"] {
+        for bad in [
+            "",
+            "tidemill",
+            "tidemill.a",
+            "other.a.work",
+            "tidemill.A.work",
+            "tidemill.a.log.x",
+            "tidemill.a.sample.x",
+        ] {
             assert!(bad.parse::<Subject>().is_err(), "{bad}");
         }
     }

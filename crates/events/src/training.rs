@@ -6,8 +6,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use tidemill_domain::spec::AlertKind;
 use tidemill_domain::{
-    Algorithm, ContentHash, DatasetId, EventId, LoopId, Metric, ModelVersion, Parameters, Schema, Span, Strategy,
-    Timestamp, TrialId, TriggerId, TurnId,
+    Algorithm, ContentHash, DatasetId, EventId, LoopId, Metric, ModelVersion, Parameters, Schema, Span,
+    Strategy, Timestamp, TrialId, TriggerId, TurnId,
 };
 
 use crate::dataset::{Located, RowRange};

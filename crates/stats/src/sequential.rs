@@ -85,7 +85,13 @@ pub fn judge(differences: &Moments, margin: f64, alpha: f64, rho_at_n: u64) -> J
         Some((_, upper)) if upper < -margin => Verdict::Inferior,
         _ => Verdict::Undecided,
     };
-    Judgement { lower: bounds.map(|(lower, _)| lower), upper: bounds.map(|(_, upper)| upper), mean, n, verdict }
+    Judgement {
+        lower: bounds.map(|(lower, _)| lower),
+        upper: bounds.map(|(_, upper)| upper),
+        mean,
+        n,
+        verdict,
+    }
 }
 
 fn cautious_std(differences: &Moments) -> Option<f64> {

@@ -17,5 +17,9 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    tidemill_service::main("automl-trainer", |a: &Arguments| &a.common, |context, a| tidemill_automl_trainer::run(context, a.options))
+    tidemill_service::main(
+        "automl-trainer",
+        |a: &Arguments| &a.common,
+        |context, a| tidemill_automl_trainer::run(context, a.options),
+    )
 }

@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use tidemill_automl_trainer_core::train::{self, TrialError};
-use tidemill_bus::error::Cause;
 use tidemill_bus::chain;
+use tidemill_bus::error::Cause;
 use tidemill_events::dataset::RowRange;
 use tidemill_events::training::{Measured, Purpose, Report, TrialJob, TrialResult};
 use tidemill_events::{Draft, Event, Log, Subject};

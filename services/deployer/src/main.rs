@@ -14,5 +14,9 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    tidemill_service::main("deployer", |a: &Arguments| &a.common, |context, _| tidemill_deployer::run(context))
+    tidemill_service::main(
+        "deployer",
+        |a: &Arguments| &a.common,
+        |context, _| tidemill_deployer::run(context),
+    )
 }

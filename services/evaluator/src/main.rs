@@ -14,5 +14,9 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    tidemill_service::main("evaluator", |a: &Arguments| &a.common, |context, _| tidemill_evaluator::run(context))
+    tidemill_service::main(
+        "evaluator",
+        |a: &Arguments| &a.common,
+        |context, _| tidemill_evaluator::run(context),
+    )
 }

@@ -17,7 +17,7 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    tidemill_service::main(
+    tidemill_service::main_without_bus(
         "predictor",
         |a: &Arguments| &a.common,
         |context, a| tidemill_predictor::run(context, a.options),

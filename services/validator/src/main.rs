@@ -14,5 +14,9 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    tidemill_service::main("validator", |a: &Arguments| &a.common, |context, _| tidemill_validator::run(context))
+    tidemill_service::main(
+        "validator",
+        |a: &Arguments| &a.common,
+        |context, _| tidemill_validator::run(context),
+    )
 }

@@ -57,7 +57,8 @@ fn turns(result: &BacktestResult) -> String {
 /// One bar a value, from the least to the greatest; a dot where there is none.
 fn sparkline(values: &[f64]) -> String {
     let known = || values.iter().copied().filter(|v| v.is_finite());
-    let (least, greatest) = (known().fold(f64::INFINITY, f64::min), known().fold(f64::NEG_INFINITY, f64::max));
+    let (least, greatest) =
+        (known().fold(f64::INFINITY, f64::min), known().fold(f64::NEG_INFINITY, f64::max));
     let bar = |value: &f64| {
         if !value.is_finite() {
             return '·';

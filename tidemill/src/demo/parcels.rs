@@ -58,11 +58,18 @@ fn parcel(index: usize, rng: &mut ChaCha8Rng) -> Parcel {
     let hardship = if index < CONCEPT.row {
         let zone_effect = [0.8, -0.9, 0.2, -0.4, 1.4][zone];
         let vehicle_effect = [-0.7, 0.1, 0.9][vehicle];
-        0.14 * (distance - 16.0) + 0.004 * (load - 200.0) + 0.3 * rain + 1.2 * rush + zone_effect + vehicle_effect
+        0.14 * (distance - 16.0)
+            + 0.004 * (load - 200.0)
+            + 0.3 * rain
+            + 1.2 * rush
+            + zone_effect
+            + vehicle_effect
     } else {
         let zone_effect = [-1.2, 1.3, -0.3, 0.9, -1.6][zone];
         let vehicle_effect = [1.4, 0.0, -0.9][vehicle];
-        -0.08 * (distance - 26.0) + 0.004 * (load - 300.0) + 0.3 * rain - 0.9 * rush + zone_effect + vehicle_effect
+        -0.08 * (distance - 26.0) + 0.004 * (load - 300.0) + 0.3 * rain - 0.9 * rush
+            + zone_effect
+            + vehicle_effect
     };
     let late = rng.random::<f64>() < 1.0 / (1.0 + (-1.8 * (hardship - 0.6)).exp());
     let corrupted = (CORRUPTION.row..CORRUPTION.row + CORRUPTED).contains(&index);

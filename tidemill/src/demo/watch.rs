@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 
 use tidemill_bus::{Bus, Error, Item, ReadFrom, Reader};
 use tidemill_domain::{ContentHash, PredictionId};
+use tidemill_events::Event;
 use tidemill_events::monitor::AlertState;
 use tidemill_events::rollout::RolloutStep;
 use tidemill_events::sample::CleanItem;
 use tidemill_events::stream::Stream;
 use tidemill_events::training::{Purpose, Trial, Trigger};
-use tidemill_events::Event;
 
 /// Something that happened, and when.
 #[derive(Clone, Copy, Debug)]

@@ -65,7 +65,8 @@ impl Adwin {
         }
         self.insert(x);
         self.ticks += 1;
-        let due = self.ticks.is_multiple_of(self.config.clock.max(1)) && self.width > self.config.grace_period;
+        let due =
+            self.ticks.is_multiple_of(self.config.clock.max(1)) && self.width > self.config.grace_period;
         self.detected = false;
         while due && self.finds_cut() {
             self.drop_oldest();
@@ -144,7 +145,10 @@ impl Adwin {
                 total0 += bucket.total;
                 total1 -= bucket.total;
                 // Before the means: behind the last bucket there is nothing to divide by.
-                if n1 >= least.max(1.0) && n0 >= least && (total0 / n0 - total1 / n1).abs() > self.tolerance(n0, n1) {
+                if n1 >= least.max(1.0)
+                    && n0 >= least
+                    && (total0 / n0 - total1 / n1).abs() > self.tolerance(n0, n1)
+                {
                     return true;
                 }
             }

@@ -225,8 +225,9 @@ fn capacities(k: u16) -> impl Iterator<Item = usize> {
 
 /// 0 or 1: a hash of level and pair of compactions (SplitMix64's finaliser), turned round within each pair.
 fn toss(height: u32, compaction: u32) -> usize {
-    let mut z =
-        (u64::from(height) << 32 | u64::from(compaction >> 1)).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mut z = (u64::from(height) << 32 | u64::from(compaction >> 1))
+        .wrapping_add(1)
+        .wrapping_mul(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     ((z >> 63) as usize) ^ (compaction & 1) as usize

@@ -34,7 +34,8 @@ pub fn chi2_test_counts(a: &Counts, b: &Counts) -> Option<Chi2Test> {
 }
 
 fn test(columns: impl Iterator<Item = (u64, u64)>) -> Option<Chi2Test> {
-    let columns: Vec<(f64, f64)> = columns.filter(|(a, b)| a + b > 0).map(|(a, b)| (a as f64, b as f64)).collect();
+    let columns: Vec<(f64, f64)> =
+        columns.filter(|(a, b)| a + b > 0).map(|(a, b)| (a as f64, b as f64)).collect();
     let (total_a, total_b) = columns.iter().fold((0.0, 0.0), |(x, y), (a, b)| (x + a, y + b));
     if total_a == 0.0 || total_b == 0.0 {
         return None;
@@ -52,5 +53,9 @@ fn test(columns: impl Iterator<Item = (u64, u64)>) -> Option<Chi2Test> {
 }
 
 fn chi2_sf(statistic: f64, dof: u64) -> f64 {
-    if dof == 0 || statistic <= 0.0 { 1.0 } else { gamma_ur(dof as f64 / 2.0, statistic / 2.0).clamp(0.0, 1.0) }
+    if dof == 0 || statistic <= 0.0 {
+        1.0
+    } else {
+        gamma_ur(dof as f64 / 2.0, statistic / 2.0).clamp(0.0, 1.0)
+    }
 }

@@ -82,7 +82,8 @@ fn stirling_error(m: f64) -> f64 {
         return ln_gamma(m + 1.0) - (m + 0.5) * m.ln() + m - 0.5 * (2.0 * PI).ln();
     }
     let inverse_square = 1.0 / (m * m);
-    (1.0 / 12.0 - inverse_square * (1.0 / 360.0 - inverse_square * (1.0 / 1260.0 - inverse_square / 1680.0))) / m
+    (1.0 / 12.0 - inverse_square * (1.0 / 360.0 - inverse_square * (1.0 / 1260.0 - inverse_square / 1680.0)))
+        / m
 }
 
 /// Pr(D_n < d) by Durbin's matrix: Marsaglia, Tsang and Wang, "Evaluating Kolmogorov's Distribution" (2003).
@@ -98,7 +99,8 @@ fn durbin_cdf(n: u64, d: f64) -> f64 {
         inverse_factorial[j] = inverse_factorial[j - 1] / j as f64;
     }
     let mut edge: Vec<f64> = (1..=m).map(|j| (1.0 - h.powi(j as i32)) * inverse_factorial[j]).collect();
-    edge[m - 1] = (1.0 - 2.0 * h.powi(m as i32) + (2.0 * h - 1.0).max(0.0).powi(m as i32)) * inverse_factorial[m];
+    edge[m - 1] =
+        (1.0 - 2.0 * h.powi(m as i32) + (2.0 * h - 1.0).max(0.0).powi(m as i32)) * inverse_factorial[m];
     let entry = |row: usize, column: usize| match (row, column) {
         (row, 0) => edge[row],
         (row, column) if row + 1 == m => edge[m - 1 - column],
@@ -171,7 +173,10 @@ fn pelz_good_cdf(n: u64, d: f64) -> f64 {
         sums[0] += weight;
         sums[1] += weight * (pi2 / 4.0 * m2 - z2);
         sums[2] += weight
-            * (6.0 * z6 + 2.0 * z4 + (2.0 * z4 - 5.0 * z2) * pi2 / 4.0 * m2 + pi2 * pi2 * (1.0 - 2.0 * z2) / 16.0 * m4);
+            * (6.0 * z6
+                + 2.0 * z4
+                + (2.0 * z4 - 5.0 * z2) * pi2 / 4.0 * m2
+                + pi2 * pi2 * (1.0 - 2.0 * z2) / 16.0 * m4);
         sums[3] += weight
             * (-30.0 * z6 - 90.0 * z8
                 + pi2 * (135.0 * z4 - 96.0 * z6) / 4.0 * m2
@@ -202,7 +207,8 @@ mod tests {
     fn the_expansion_takes_over_where_it_equals_the_sum() {
         for z in [1.49, 2.0, 3.0, 4.2] {
             let d = z / (EXACT_TAIL_LIMIT as f64).sqrt();
-            let (sum, expansion) = (smirnov_sf(EXACT_TAIL_LIMIT, d), smirnov_expansion(EXACT_TAIL_LIMIT as f64, d));
+            let (sum, expansion) =
+                (smirnov_sf(EXACT_TAIL_LIMIT, d), smirnov_expansion(EXACT_TAIL_LIMIT as f64, d));
             // The next term is of order z^5 n^(-3/2): 1e-6 at the greatest z here.
             assert!((expansion / sum - 1.0).abs() < 1e-6, "{z}: {expansion} {sum}");
         }

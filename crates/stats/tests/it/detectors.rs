@@ -72,7 +72,8 @@ fn a_detector_restored_from_json_goes_on_as_if_never_stopped() {
     for (i, x) in stream.iter().enumerate() {
         if i % 97 == 0 {
             adwin_copy = serde_json::from_str(&serde_json::to_string(&adwin_copy).unwrap()).unwrap();
-            page_hinkley_copy = serde_json::from_str(&serde_json::to_string(&page_hinkley_copy).unwrap()).unwrap();
+            page_hinkley_copy =
+                serde_json::from_str(&serde_json::to_string(&page_hinkley_copy).unwrap()).unwrap();
         }
         assert_eq!(adwin.update(*x), adwin_copy.update(*x));
         assert_eq!(page_hinkley.update(*x), page_hinkley_copy.update(*x));

@@ -44,7 +44,11 @@ fn rank_error_is_bounded_on_streams_of_every_shape() {
             let sketch = sketch(k, values);
             let error = worst_error(&sketch, values);
             assert!(error <= sketch.rank_error(), "{name}, k = {k}: {error}");
-            assert!(sketch.weighted().len() < 4 * usize::from(k), "{name}: retains {}", sketch.weighted().len());
+            assert!(
+                sketch.weighted().len() < 4 * usize::from(k),
+                "{name}: retains {}",
+                sketch.weighted().len()
+            );
         }
     }
 }
@@ -63,7 +67,8 @@ fn exact_up_to_k_values() {
 fn quantiles_are_numpys_inverted_cdf() {
     // np.quantile([3, 1, 2, 2, 9], q, method="inverted_cdf")
     let sketch = sketch(100, &[3.0, 1.0, 2.0, 2.0, 9.0]);
-    let found: Vec<f64> = [0.0, 0.2, 0.21, 0.5, 0.6, 0.61, 0.8, 0.9, 1.0].map(|q| sketch.quantile(q).unwrap()).to_vec();
+    let found: Vec<f64> =
+        [0.0, 0.2, 0.21, 0.5, 0.6, 0.61, 0.8, 0.9, 1.0].map(|q| sketch.quantile(q).unwrap()).to_vec();
     assert_eq!(found, [1.0, 1.0, 2.0, 2.0, 2.0, 3.0, 3.0, 9.0, 9.0]);
     assert_eq!((sketch.cdf(0.9), sketch.cdf(2.0), sketch.cdf(9.0)), (Some(0.0), Some(0.6), Some(1.0)));
 }
@@ -80,7 +85,8 @@ fn what_is_not_finite_is_only_counted() {
 #[test]
 fn long_windows_do_not_make_the_sketch_look_like_drift() {
     let mut noise = Noise(3);
-    let draw = |noise: &mut Noise, shift: f64| (0..50_000).map(|_| noise.normal() + shift).collect::<Vec<f64>>();
+    let draw =
+        |noise: &mut Noise, shift: f64| (0..50_000).map(|_| noise.normal() + shift).collect::<Vec<f64>>();
     let (a, b, c) = (draw(&mut noise, 0.0), draw(&mut noise, 0.0), draw(&mut noise, 0.2));
     let (same, moved) = (
         ks_test_sketches(&sketch(200, &a), &sketch(200, &b)).unwrap(),

@@ -48,7 +48,10 @@ fn false_verdicts_stay_below_alpha_under_continuous_monitoring() {
     let rates = [
         ("normal, worse by the margin", ever(Verdict::NonInferior, 0.1, |noise| noise.normal() - 0.1)),
         ("normal, no better", ever(Verdict::Superior, 0.1, |noise| noise.normal())),
-        ("normal, worse by the margin, called inferior", ever(Verdict::Inferior, 0.1, |noise| noise.normal() - 0.1)),
+        (
+            "normal, worse by the margin, called inferior",
+            ever(Verdict::Inferior, 0.1, |noise| noise.normal() - 0.1),
+        ),
         ("skewed to gains", ever(Verdict::Superior, 0.0, exponential)),
         ("skewed to losses", ever(Verdict::Superior, 0.0, |noise| -exponential(noise))),
         ("0/1, disagreeing on 20 %", ever(Verdict::NonInferior, 0.02, |noise| zero_one(noise, 0.11, 0.09))),
@@ -61,7 +64,11 @@ fn false_verdicts_stay_below_alpha_under_continuous_monitoring() {
 
 #[test]
 fn what_is_there_is_found_within_the_planned_rows() {
-    let cases = [(Verdict::Superior, 0.3, 500.0), (Verdict::NonInferior, 0.1, 500.0), (Verdict::Inferior, -0.5, 500.0)];
+    let cases = [
+        (Verdict::Superior, 0.3, 500.0),
+        (Verdict::NonInferior, 0.1, 500.0),
+        (Verdict::Inferior, -0.5, 500.0),
+    ];
     for (verdict, mean, planned) in cases {
         let (rate, rows) = ever(verdict, 0.1, |noise| noise.normal() + mean);
         assert!(rate > 0.95 && rows < planned, "{verdict:?}: {rate} after {rows}");
@@ -97,7 +104,9 @@ fn without_ground_there_is_no_verdict() {
     }
     let varied: Moments = (0..1_000).map(|i| 10.0 + (i % 2) as f64).collect();
     assert_eq!(judge(&varied, 0.1, ALPHA, 500).verdict, Verdict::Superior);
-    for (margin, alpha, planned) in [(-0.1, ALPHA, 500), (f64::NAN, ALPHA, 500), (0.1, 0.5, 500), (0.1, ALPHA, 0)] {
+    for (margin, alpha, planned) in
+        [(-0.1, ALPHA, 500), (f64::NAN, ALPHA, 500), (0.1, 0.5, 500), (0.1, ALPHA, 0)]
+    {
         assert_eq!(judge(&varied, margin, alpha, planned).verdict, Verdict::Undecided);
     }
 }

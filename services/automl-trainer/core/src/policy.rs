@@ -48,6 +48,10 @@ pub(crate) fn enough_new(spec: &LoopSpec, rows: u64) -> bool {
 }
 
 /// When the schedule asks for the next turn.
-pub(crate) fn next_scheduled(spec: &LoopSpec, last: Option<Timestamp>, since: Timestamp) -> Option<Timestamp> {
+pub(crate) fn next_scheduled(
+    spec: &LoopSpec,
+    last: Option<Timestamp>,
+    since: Timestamp,
+) -> Option<Timestamp> {
     spec.triggers.every.map(|every| last.unwrap_or(since) + every)
 }

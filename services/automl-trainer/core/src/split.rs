@@ -84,7 +84,8 @@ mod tests {
         for (rows, lag) in [(300, 0), (700, 10), (1_000, 1_000), (5_000, 100), (45_000, 1_000)] {
             let split = Split::of(&catalogue(rows, lag), &spec).unwrap_or_else(|| unreachable!("{rows}"));
             for strategy in split.strategies() {
-                let (train, validate, refit) = (split.train(strategy), split.validate(), split.refit(strategy));
+                let (train, validate, refit) =
+                    (split.train(strategy), split.validate(), split.refit(strategy));
                 assert!(train.rows() > 0 && train.to + split.gap == validate.from && validate.to == refit.to);
                 assert!(split.gap <= lag);
                 assert_eq!(refit.to, rows - split.held_out);

@@ -55,18 +55,15 @@ pub fn run(job: &TrialJob, start: u64, rows: &[CleanRow]) -> Result<Trained, Tri
         .iter()
         .map(|(row, target)| TrainRow { features: &row.features, target, weight: 1.0 })
         .collect();
-    let recipe = Recipe {
-        algorithm: job.choice.algorithm,
-        parameters: job.choice.parameters.clone(),
-        seed: job.seed,
-    };
+    let recipe =
+        Recipe { algorithm: job.choice.algorithm, parameters: job.choice.parameters.clone(), seed: job.seed };
     let model = fit(&job.schema, &recipe, &train_rows).map_err(TrialError::Fit)?;
     let n_rows = taught.len() as u64;
     match job.purpose {
         Purpose::Search => {
             let scored = numbered().filter(|(number, _)| within(job.validate, *number)).map(|(_, row)| row);
-            let (score, metrics) = score(&model, job.metric.loss(), scored)
-                .ok_or(TrialError::NothingScored(job.validate))?;
+            let (score, metrics) =
+                score(&model, job.metric.loss(), scored).ok_or(TrialError::NothingScored(job.validate))?;
             Ok(Trained { score: Some(score), metrics, rows: n_rows, artefact: None, profile: None })
         }
         Purpose::Refit => {

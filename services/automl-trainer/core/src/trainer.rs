@@ -72,7 +72,8 @@ impl Core for Trainer {
         let now = self.now.advance(input.time);
         let loop_id = &input.subject.loop_id;
         if let Event::Spec(applied) = &input.event {
-            let state = self.loops.entry(loop_id.clone()).or_insert_with(|| LoopState::new(&applied.spec, now));
+            let state =
+                self.loops.entry(loop_id.clone()).or_insert_with(|| LoopState::new(&applied.spec, now));
             state.spec = applied.spec.clone();
             state.spec_version = applied.version;
             return Vec::new();
@@ -237,7 +238,14 @@ impl LoopState {
             spec_version: self.spec_version,
         };
         out.log(Log::Trigger, Event::Trigger(accepted), Some(&turn));
-        self.search = Some(Turn::new(turn, trigger, self.spec.clone(), self.catalogue.clone(), split, self.memory.clone()));
+        self.search = Some(Turn::new(
+            turn,
+            trigger,
+            self.spec.clone(),
+            self.catalogue.clone(),
+            split,
+            self.memory.clone(),
+        ));
         self.go_on(out);
     }
 
@@ -268,14 +276,22 @@ impl LoopState {
         }
     }
 
-    fn trial(&mut self, turn_id: &TurnId, trial: &TrialId, end: Result<&TrialResult, &String>, out: &mut Out<'_>) {
+    fn trial(
+        &mut self,
+        turn_id: &TurnId,
+        trial: &TrialId,
+        end: Result<&TrialResult, &String>,
+        out: &mut Out<'_>,
+    ) {
         let Some(turn) = self.search.as_mut().filter(|t| &t.id == turn_id) else { return };
         let Some(job) = turn.finish(trial, end.ok()) else { return };
         let ended = match end {
             Ok(result) => {
                 Trial::Finished { trial: trial.clone(), turn: turn_id.clone(), result: result.clone() }
             }
-            Err(reason) => Trial::Failed { trial: trial.clone(), turn: turn_id.clone(), reason: reason.clone() },
+            Err(reason) => {
+                Trial::Failed { trial: trial.clone(), turn: turn_id.clone(), reason: reason.clone() }
+            }
         };
         out.log(Log::Trial, Event::Trial(Box::new(ended)), Some(turn_id));
         let refit = end.ok().filter(|_| job.purpose == tidemill_events::training::Purpose::Refit);

@@ -7,8 +7,8 @@ use tidemill_domain::{LoopSpec, ModelRef, ModelVersion, Span, TrialId, TriggerId
 use tidemill_events::dataset::{Catalogue, RowRange};
 use tidemill_events::model::Deployed;
 use tidemill_events::training::{Candidate, Choice, Purpose, Standing, TrialJob, TrialResult};
-use tidemill_learn::search::{Past, Proposal, propose};
 use tidemill_learn::cost;
+use tidemill_learn::search::{Past, Proposal, propose};
 
 use crate::memory::{Memory, proposal};
 use crate::split::Split;
@@ -77,7 +77,8 @@ impl Turn {
                 self.done.push((trial.clone(), job.choice.clone(), score));
             }
             (Purpose::Refit, _) if result.is_none_or(|r| r.artefact.is_none() || r.profile.is_none()) => {
-                self.refits_failed.extend(self.standings().get(self.refits_failed.len()).map(|s| s.trial.clone()));
+                self.refits_failed
+                    .extend(self.standings().get(self.refits_failed.len()).map(|s| s.trial.clone()));
             }
             _ => {}
         }
@@ -110,7 +111,8 @@ impl Turn {
     pub(crate) fn candidate(&self, job: &TrialJob, result: &TrialResult) -> Option<Candidate> {
         let artefact = result.artefact.clone()?;
         let profile = result.profile.clone()?;
-        let model = ModelRef { version: ModelVersion::of(&artefact), artefact, algorithm: job.choice.algorithm };
+        let model =
+            ModelRef { version: ModelVersion::of(&artefact), artefact, algorithm: job.choice.algorithm };
         Some(Candidate {
             model: Deployed { model, turn: self.id.clone(), trained_to: job.train.to },
             dataset: job.dataset.clone(),
@@ -146,7 +148,8 @@ impl Turn {
         if n == 0 {
             return Vec::new();
         }
-        let done = self.done.iter().map(|(_, choice, score)| Past { proposal: proposal(choice), score: *score });
+        let done =
+            self.done.iter().map(|(_, choice, score)| Past { proposal: proposal(choice), score: *score });
         let running = self.running.values();
         let running = running.map(|job| Past { proposal: proposal(&job.choice), score: f64::INFINITY });
         let known: Vec<Past> = done.chain(running).collect();

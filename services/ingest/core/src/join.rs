@@ -57,6 +57,8 @@ pub struct Ingest {
     partition: Partition,
     partitions: u16,
     now: Now,
+    /// The place of the newest message; what is not beyond it was folded already (INV-1).
+    last_intake: u64,
     loops: BTreeMap<LoopId, LoopState>,
     expiry: Expiry,
     remembered: usize,
@@ -72,6 +74,7 @@ impl Ingest {
             partition,
             partitions,
             now: Now::default(),
+            last_intake: 0,
             loops: BTreeMap::new(),
             expiry: Expiry::default(),
             remembered: 0,
@@ -115,7 +118,10 @@ impl Ingest {
             return;
         }
         let Some(spec) = self.loops.get(loop_id).and_then(|l| l.spec.as_ref()) else {
-            out.push(refuse(item, format!("no loop \"{loop_id}\" is applied: apply its loop file first, then send")));
+            out.push(refuse(
+                item,
+                format!("no loop \"{loop_id}\" is applied: apply its loop file first, then send"),
+            ));
             return;
         };
         let horizon = spec.labels.horizon;
@@ -124,7 +130,10 @@ impl Ingest {
             IntakeItem::Prediction(record) => self.prediction(loop_id, record, horizon, out),
             IntakeItem::Label(label) if !sources.contains(&label.source) => {
                 let named = format!("{:?}", label.source).to_lowercase();
-                out.push(refuse(item, format!("labels of source {named} are not taken: add it to labels.sources")));
+                out.push(refuse(
+                    item,
+                    format!("labels of source {named} are not taken: add it to labels.sources"),
+                ));
             }
             IntakeItem::Label(label) => self.label(loop_id, label, horizon, item, out),
             IntakeItem::Unreadable(_) => {}
@@ -180,7 +189,10 @@ impl Ingest {
             Some(known @ Known::Expired) => {
                 // The same label again is a duplicate like any other.
                 *known = Known::Labelled;
-                out.push(refuse(item, format!("the label came later than labels.horizon ({horizon}) allows")));
+                out.push(refuse(
+                    item,
+                    format!("the label came later than labels.horizon ({horizon}) allows"),
+                ));
             }
         }
     }
@@ -264,6 +276,12 @@ impl Core for Ingest {
     type Job = NoJob;
 
     fn fold(&mut self, input: &Recorded) -> Vec<Draft> {
+        if let Event::Intake(_) = input.event {
+            if input.sequence <= self.last_intake {
+                return Vec::new();
+            }
+            self.last_intake = input.sequence;
+        }
         let now = self.now.advance(input.time);
         let mut out: BTreeMap<LoopId, Vec<SampleItem>> = BTreeMap::new();
         self.expire(&mut out);
@@ -279,7 +297,9 @@ impl Core for Ingest {
                 self.expire(&mut out);
             }
             Event::Tick(_) => {
-                for (id, state) in self.loops.iter().filter(|(_, s)| s.spec.is_some() && now - s.last_out >= TICK) {
+                for (id, state) in
+                    self.loops.iter().filter(|(_, s)| s.spec.is_some() && now - s.last_out >= TICK)
+                {
                     let _ = state;
                     out.entry(id.clone()).or_default().push(SampleItem::Mark(Mark::Tick));
                 }
@@ -295,7 +315,8 @@ impl Core for Ingest {
             if let Some(state) = self.loops.get_mut(&loop_id) {
                 state.last_out = now;
             }
-            drafts.push(Draft::new(Subject::new(loop_id, Topic::Sample(self.partition)), Event::Sample(items)));
+            drafts
+                .push(Draft::new(Subject::new(loop_id, Topic::Sample(self.partition)), Event::Sample(items)));
         }
         drafts
     }

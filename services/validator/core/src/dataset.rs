@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tidemill_domain::{LoopId, DatasetId};
+use tidemill_domain::{DatasetId, LoopId};
 use tidemill_events::core::{Core, Draft, NoJob};
 use tidemill_events::dataset::{DatasetCreated, SegmentSealed};
 use tidemill_events::event::Event;

@@ -39,7 +39,9 @@ impl Outcome<'_> {
     fn quarantine(&mut self, record: &PredictionRecord, label: Option<&Label>, reasons: Vec<String>) {
         let payload = match label {
             None => serde_json::to_string(record),
-            Some(label) => serde_json::to_string(&serde_json::json!({ "prediction": record, "label": label })),
+            Some(label) => {
+                serde_json::to_string(&serde_json::json!({ "prediction": record, "label": label }))
+            }
         };
         self.refuse(Quarantined {
             prediction_id: Some(record.prediction_id.clone()),

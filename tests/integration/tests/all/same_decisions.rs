@@ -44,7 +44,11 @@ fn simulated() -> Vec<String> {
                 features: small::features(&row),
                 scored,
             };
-            world.send(&name, Intake::Prediction, IntakeBatch { items: vec![IntakeItem::Prediction(record)] });
+            world.send(
+                &name,
+                Intake::Prediction,
+                IntakeBatch { items: vec![IntakeItem::Prediction(record)] },
+            );
         }
         world.advance(world.now() + Span::seconds(1));
         for index in batch..batch + BATCH {
@@ -92,7 +96,8 @@ async fn observed(system: &TestSystem, rows: usize) {
             tidemill_events::Event::Clean(items) => Some(items),
             _ => None,
         });
-        let seen = items.flatten().filter(|i| matches!(i, tidemill_events::sample::CleanItem::Observed(_))).count();
+        let seen =
+            items.flatten().filter(|i| matches!(i, tidemill_events::sample::CleanItem::Observed(_))).count();
         if seen >= expected { Ok(()) } else { Err(format!("{seen} of {expected} rows were accepted")) }
     };
     wait::until(Duration::from_secs(30), look).await.unwrap();

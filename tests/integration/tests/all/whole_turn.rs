@@ -46,7 +46,11 @@ async fn rows_become_a_model_that_serves_and_is_explained() {
         (0..ROWS).filter(|i| !small::is_refused(*i)).map(|i| format!("row-{i}")).collect();
     let joined = || async {
         let seen = labelled(&system).await;
-        if seen == expected { Ok(()) } else { Err(format!("{} of {} rows joined", seen.len(), expected.len())) }
+        if seen == expected {
+            Ok(())
+        } else {
+            Err(format!("{} of {} rows joined", seen.len(), expected.len()))
+        }
     };
     wait::until(Duration::from_secs(30), joined).await.unwrap();
 
