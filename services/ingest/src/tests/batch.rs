@@ -1,3 +1,5 @@
+//! How drafts are joined into messages and cut to their size.
+
 use tidemill_domain::{EventId, LoopId};
 use tidemill_events::emit::Upto;
 use tidemill_events::intake::Refused;

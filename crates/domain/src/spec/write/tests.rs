@@ -213,7 +213,7 @@ fn every_key_is_there_with_its_default() {
         "    - new_labels: 1000",
         "    - on: [decay, drift]",
         "    #- every: 30m",
-        "      trials: 8",
+        "      trials: 10",
         "    #old_data: { max_regression: 1% }",
         "    steps: [5%, 25%, 50%, 100%]",
     ] {
