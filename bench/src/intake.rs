@@ -14,9 +14,11 @@ use tidemill_events::{Intake, Subject, Topic};
 
 use crate::{BenchError, stream};
 
-const ROWS: usize = 20_000;
+const ROWS: usize = 100_000;
 /// Rows a message.
 const BATCH: usize = 100;
+/// Rows of a segment, where no number of new labels starts a turn; what does not fill one waits for its age.
+const SEGMENT: usize = 250;
 /// Messages that may wait for their acknowledgement.
 const UNDER_WAY: usize = 64;
 
@@ -26,7 +28,7 @@ pub(crate) async fn main() -> Result<String, BenchError> {
     system.ready(Duration::from_secs(60)).await?;
     let console = system.console_url();
     // More labels than there are rows, so that no turn takes part of the machine.
-    let file = stream::loop_file("bench", 4 * ROWS as u64).replace("new_labels: 80000", "every: 24h");
+    let file = stream::loop_file("bench", 4 * ROWS as u64).replace("new_labels: 400000", "every: 24h");
     let applied = reqwest::Client::new().put(format!("{console}/v1/loops")).body(file).send().await?;
     applied.error_for_status()?;
     let bus = system.context().bus.clone();
@@ -49,7 +51,7 @@ pub(crate) async fn main() -> Result<String, BenchError> {
     let started = Instant::now();
     send(&bus, &loop_id, &messages).await?;
     let sent = started.elapsed().as_secs_f64();
-    let full = (ROWS / 250 * 250) as u64;
+    let full = (ROWS / SEGMENT * SEGMENT) as u64;
     let end = Instant::now() + Duration::from_secs(300);
     loop {
         let status: serde_json::Value =

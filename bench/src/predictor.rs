@@ -15,7 +15,7 @@ use tidemill_proto::v1::{
     StatusResponse, Value, value::Kind,
 };
 use tokio::net::TcpListener;
-use tokio_stream::wrappers::TcpListenerStream;
+use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Channel, Endpoint, Server};
 use tonic::{Request, Response, Status};
 
@@ -54,7 +54,8 @@ pub(crate) async fn main() -> Result<String, BenchError> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let empty_url = format!("http://{}", listener.local_addr()?);
     let serving = Server::builder().add_service(PredictorServer::new(Empty));
-    let empty = tokio::spawn(serving.serve_with_incoming(TcpListenerStream::new(listener)));
+    let empty =
+        tokio::spawn(serving.serve_with_incoming(TcpIncoming::from(listener).with_nodelay(Some(true))));
     let empty_figures = measure(&empty_url, "empty").await?;
     let figures = measure(&system.grpc_url(), "bench").await?;
     empty.abort();

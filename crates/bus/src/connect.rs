@@ -152,10 +152,15 @@ impl Bus {
         self.client.connection_state() == State::Connected
     }
 
-    /// Sends what is still buffered and closes the connection.
+    /// Sends what is still buffered and closes the connection; without a broker it does not wait for one.
     pub async fn close(&self) {
-        if let Err(error) = self.client.flush().await {
-            warn!(%error, "cannot flush the connection");
+        match tokio::time::timeout(ANSWER, self.client.flush()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => warn!(%error, "cannot flush the connection"),
+            Err(_) => {
+                warn!("the broker is away, what is still buffered is given up");
+                return;
+            }
         }
         if let Err(error) = self.client.drain().await {
             warn!(%error, "cannot close the connection in order");
