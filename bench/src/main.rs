@@ -24,9 +24,15 @@ enum BenchError {
     #[error("a row could not be sent")]
     Producer(#[from] tidemill::producer::ProducerError),
     #[error("the system does not run")]
-    System(#[from] tidemill::system::SystemError),
+    System(#[source] Box<tidemill::system::SystemError>),
     #[error("the system of the machine failed")]
     Io(#[from] std::io::Error),
+}
+
+impl From<tidemill::system::SystemError> for BenchError {
+    fn from(error: tidemill::system::SystemError) -> Self {
+        Self::System(Box::new(error))
+    }
 }
 
 #[tokio::main]

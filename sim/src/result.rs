@@ -107,7 +107,7 @@ impl Recorder {
                 }
             }
         }
-        if (predicted.row + 1) % BLOCK == 0 || predicted.row + 1 == self.n_rows {
+        if (predicted.row + 1).is_multiple_of(BLOCK) || predicted.row + 1 == self.n_rows {
             self.per_1000.push(std::mem::take(&mut self.block).all());
         }
     }

@@ -30,7 +30,7 @@ pub enum Step {
     /// A person commands.
     Command(CommandKind),
     /// Another version of the spec is applied.
-    Apply(LoopSpec),
+    Apply(Box<LoopSpec>),
 }
 
 /// A schedule and its rows.
@@ -104,7 +104,7 @@ impl Schedule {
                 4 => {
                     let window = Window::Rows(rng.random_range(10..40));
                     let monitor = tidemill_domain::spec::Monitor { window, ..spec.monitor.clone() };
-                    steps.push(Step::Apply(LoopSpec { monitor, ..spec.clone() }));
+                    steps.push(Step::Apply(Box::new(LoopSpec { monitor, ..spec.clone() })));
                 }
                 _ => {}
             }
@@ -146,7 +146,7 @@ impl Schedule {
                         Command { kind: kind.clone(), by: "test".to_owned(), reason: String::new() };
                     world.command(&name, command);
                 }
-                Step::Apply(spec) => world.apply(spec.clone()),
+                Step::Apply(spec) => world.apply(LoopSpec::clone(spec)),
             }
         }
         world.finish_jobs();

@@ -164,13 +164,13 @@ impl World {
         let subject = Subject::new(loop_id.clone(), Topic::Intake(kind));
         self.intake.append(subject, meta, Event::Intake(batch), self.now);
         self.settle();
-        if is_readable && self.faults.strikes(Fault::ProducerRepeats) {
-            if let Some(again) = self.intake.get(self.intake.last()).cloned() {
-                let meta =
-                    Meta { id: EventId::new(format!("{}-again", again.meta.id)), ..again.meta.clone() };
-                self.intake.append(again.subject.clone(), meta, again.event.clone(), self.now);
-                self.settle();
-            }
+        if is_readable
+            && self.faults.strikes(Fault::ProducerRepeats)
+            && let Some(again) = self.intake.get(self.intake.last()).cloned()
+        {
+            let meta = Meta { id: EventId::new(format!("{}-again", again.meta.id)), ..again.meta.clone() };
+            self.intake.append(again.subject.clone(), meta, again.event.clone(), self.now);
+            self.settle();
         }
     }
 

@@ -70,7 +70,13 @@ enum DemoError {
     #[error("row {row} could not be sent")]
     Send { row: usize, source: ProducerError },
     #[error(transparent)]
-    System(#[from] SystemError),
+    System(Box<SystemError>),
+}
+
+impl From<SystemError> for DemoError {
+    fn from(error: SystemError) -> Self {
+        Self::System(Box::new(error))
+    }
 }
 
 /// Runs the command.
@@ -81,7 +87,7 @@ pub(crate) async fn main(args: Args) -> ExitCode {
     match tell(&args).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error @ DemoError::Rate) => say::failure(say::REFUSED, &error),
-        Err(DemoError::System(error)) if error.is_missing_server() => say::failure(say::REFUSED, &error),
+        Err(DemoError::System(error)) if error.is_missing_server() => say::failure(say::REFUSED, &*error),
         Err(error) => say::failure(say::FAILED, &error),
     }
 }

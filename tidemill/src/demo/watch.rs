@@ -79,10 +79,10 @@ pub(super) async fn follow(bus: Bus, shared: Shared, tell: impl Fn(String) + Sen
             batch = refused.next_batch(256, wait) => batch?,
         };
         for item in batch {
-            if let Item::Event(received) = item {
-                if let Some(line) = note(&shared, &received.event.event) {
-                    tell(line);
-                }
+            if let Item::Event(received) = item
+                && let Some(line) = note(&shared, &received.event.event)
+            {
+                tell(line);
             }
         }
     }

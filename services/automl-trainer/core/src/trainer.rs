@@ -153,11 +153,11 @@ impl LoopState {
                 }
                 self.new_labels(input, now, out);
             }
-            Event::Alert(alert) if alert.state == AlertState::Detected => {
-                if policy::listens_to(&self.spec, alert.alert) {
-                    let cause = TriggerCause::Alert { alert: alert.alert, event: input.meta.id.clone() };
-                    self.weigh(input, cause, now, out);
-                }
+            Event::Alert(alert)
+                if alert.state == AlertState::Detected && policy::listens_to(&self.spec, alert.alert) =>
+            {
+                let cause = TriggerCause::Alert { alert: alert.alert, event: input.meta.id.clone() };
+                self.weigh(input, cause, now, out);
             }
             Event::Command(command) => match command.kind {
                 CommandKind::Pause => self.paused = true,
@@ -205,10 +205,10 @@ impl LoopState {
 
     fn scheduled(&mut self, input: &Recorded, now: Timestamp, out: &mut Out<'_>) {
         let due = policy::next_scheduled(&self.spec, self.last_turn, self.since).filter(|due| *due <= now);
-        if let Some(due) = due {
-            if self.objection(now, false).is_none() {
-                self.weigh(input, TriggerCause::Schedule { due }, now, out);
-            }
+        if let Some(due) = due
+            && self.objection(now, false).is_none()
+        {
+            self.weigh(input, TriggerCause::Schedule { due }, now, out);
         }
     }
 

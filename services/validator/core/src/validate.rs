@@ -149,10 +149,10 @@ impl Core for Validate {
         for item in items {
             self.item(item, now, &mut out);
         }
-        if let Some(state) = self.loops.get_mut(loop_id) {
-            if state.open.is_ripe(state.spec.segment_rows(), now) {
-                out.drafts.extend(state.open.seal(loop_id, self.partition));
-            }
+        if let Some(state) = self.loops.get_mut(loop_id)
+            && state.open.is_ripe(state.spec.segment_rows(), now)
+        {
+            out.drafts.extend(state.open.seal(loop_id, self.partition));
         }
         let Outcome { clean, mut drafts, .. } = out;
         if !clean.is_empty() {
