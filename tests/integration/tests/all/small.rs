@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use tidemill::producer::Row;
 use tidemill_domain::{LoopSpec, PredictionId, Value, spec::parse};
 
-/// The loop file.
+/// The loop file. Paired windows (a quarter of min_rows) are longer than the stream: what they lead to would race with what
+/// segments lead to, and no order would be the right one.
 pub(crate) const LOOP: &str = "\
 apiVersion: tidemill.dev/v1
 kind: Loop
@@ -25,7 +26,7 @@ spec:
     budget: { trials: 2, time: 10s, workers: 1 }
     cooldown: 0s
   evaluation: { min_rows: 20, max_regression: 50% }
-  rollout: { lane: auto, shadow: 0, steps: [50%, 100%], min_rows: 20, watch: 1h }
+  rollout: { lane: auto, shadow: 0, steps: [50%, 100%], min_rows: 4000, watch: 1h }
 ";
 
 /// The loop.
