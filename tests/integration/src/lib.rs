@@ -11,8 +11,8 @@ use tidemill::producer::Producer;
 use tidemill::system::{Options, System, SystemError};
 use tidemill_bus::{Bus, Item, ReadFrom, Reader};
 use tidemill_domain::LoopId;
-use tidemill_events::Recorded;
-use tidemill_events::stream::Stream;
+use tidemill_events::stream::{Role, Stream, filter};
+use tidemill_events::{Partition, Recorded, Topic};
 
 /// How long a system may take to be ready.
 const READY: Duration = Duration::from_secs(60);
@@ -68,7 +68,7 @@ impl TestSystem {
     /// # Errors
     /// When the bus does not answer.
     pub async fn log(&self) -> Result<Vec<Recorded>, tidemill_bus::Error> {
-        everything(&self.bus(), ReadFrom::first(Stream::Loop, "tidemill.*.log.*")).await
+        everything(&self.bus(), ReadFrom::first(Stream::Loop, Role::trainer().filter)).await
     }
 
     /// Every accepted row so far.
@@ -76,7 +76,7 @@ impl TestSystem {
     /// # Errors
     /// When the bus does not answer.
     pub async fn clean(&self) -> Result<Vec<Recorded>, tidemill_bus::Error> {
-        everything(&self.bus(), ReadFrom::first(Stream::Samples, "tidemill.*.clean.*")).await
+        everything(&self.bus(), ReadFrom::first(Stream::Samples, filter(Topic::Clean(Partition(0))))).await
     }
 
     /// Stops everything.

@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 
 use tidemill_bus::{Bus, Error, Item, ReadFrom, Reader};
 use tidemill_domain::{ContentHash, PredictionId};
-use tidemill_events::Event;
 use tidemill_events::monitor::AlertState;
 use tidemill_events::rollout::RolloutStep;
 use tidemill_events::sample::CleanItem;
-use tidemill_events::stream::Stream;
+use tidemill_events::stream::{Role, Stream, filter};
 use tidemill_events::training::{Purpose, Trial, Trigger};
+use tidemill_events::{Event, Partition, Topic};
 
 /// Something that happened, and when.
 #[derive(Clone, Copy, Debug)]
@@ -69,9 +69,12 @@ impl Shared {
 /// When the bus does not let us read.
 pub(super) async fn follow(bus: Bus, shared: Shared, tell: impl Fn(String) + Send) -> Result<(), Error> {
     let wait = Duration::from_millis(100);
-    let mut log = Reader::open(&bus, ReadFrom::first(Stream::Loop, "tidemill.*.log.*")).await?;
-    let mut clean = Reader::open(&bus, ReadFrom::first(Stream::Samples, "tidemill.*.clean.*")).await?;
-    let mut refused = Reader::open(&bus, ReadFrom::first(Stream::Samples, "tidemill.*.quarantine.*")).await?;
+    // The demo runs on one partition.
+    let only = Partition(0);
+    let mut log = Reader::open(&bus, ReadFrom::first(Stream::Loop, Role::trainer().filter)).await?;
+    let mut clean = Reader::open(&bus, ReadFrom::first(Stream::Samples, filter(Topic::Clean(only)))).await?;
+    let mut refused =
+        Reader::open(&bus, ReadFrom::first(Stream::Samples, filter(Topic::Quarantine(only)))).await?;
     loop {
         let batch = tokio::select! {
             batch = log.next_batch(256, wait) => batch?,
