@@ -133,8 +133,7 @@ impl Recorder {
                     }
                 }
                 Event::Candidate(candidate) => {
-                    let what = format!("{}, {}", candidate.choice.algorithm, candidate.choice.strategy);
-                    self.turn(&candidate.model.turn, |t| t.candidate = Some(what));
+                    self.turn(&candidate.model.turn, |t| t.candidate = Some(candidate.what()));
                 }
                 Event::Verdict(verdict) => {
                     let said = format!("{:?}", verdict.outcome).to_lowercase();

@@ -14,6 +14,8 @@ use crate::ids::ModelVersion;
 pub enum Algorithm {
     /// Gradient boosted trees.
     Boosting,
+    /// Several models that answer together; made of the best trials, not searched for.
+    Ensemble,
     /// Logistic regression for classes, ridge regression for numbers.
     Linear,
     /// A multi-layer perceptron.
@@ -21,7 +23,7 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
-    /// All of them, in order.
+    /// Those that a search tries, in order.
     pub const ALL: [Self; 3] = [Self::Boosting, Self::Linear, Self::Mlp];
 
     /// The name used in files and on screens.
@@ -29,6 +31,7 @@ impl Algorithm {
     pub fn name(self) -> &'static str {
         match self {
             Self::Boosting => "boosting",
+            Self::Ensemble => "ensemble",
             Self::Linear => "linear",
             Self::Mlp => "mlp",
         }

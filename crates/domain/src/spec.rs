@@ -175,10 +175,18 @@ pub struct Training {
     pub metric: Metric,
     /// Which families of learners are tried.
     pub algorithms: Vec<Algorithm>,
+    /// How many of a turn's best trials a candidate is made of, at most; 1 is the best alone.
+    #[serde(default = "alone")]
+    pub ensemble: u32,
     /// What one turn may cost.
     pub budget: Budget,
     /// The least time between two turns.
     pub cooldown: Span,
+}
+
+/// What was done before there was a choice.
+fn alone() -> u32 {
+    1
 }
 
 impl Training {
@@ -188,6 +196,7 @@ impl Training {
         Self {
             metric,
             algorithms: Algorithm::ALL.to_vec(),
+            ensemble: 4,
             budget: Budget::default(),
             cooldown: Span::minutes(5),
         }

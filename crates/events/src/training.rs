@@ -150,6 +150,25 @@ pub struct Choice {
     pub strategy: Strategy,
 }
 
+impl fmt::Display for Choice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} on {}", self.algorithm, self.strategy)
+    }
+}
+
+/// A trial whose model becomes part of an ensemble.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Member {
+    /// The trial of the search.
+    pub trial: TrialId,
+    /// What it tried.
+    pub choice: Choice,
+    /// The rows to learn from.
+    pub train: RowRange,
+    /// Its share of the answer, relative to the others.
+    pub weight: f64,
+}
+
 /// A trial, complete: a worker needs nothing else.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrialJob {
@@ -163,6 +182,9 @@ pub struct TrialJob {
     pub purpose: Purpose,
     /// What is tried.
     pub choice: Choice,
+    /// What an ensemble is made of; empty for a model alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub members: Vec<Member>,
     /// Seeds everything random in it.
     pub seed: u64,
     /// The shape of the rows.
@@ -173,7 +195,7 @@ pub struct TrialJob {
     pub dataset: DatasetId,
     /// Where the rows lie.
     pub located: Located,
-    /// The rows to learn from; reserved rows among them are left out.
+    /// The rows to learn from, those of all members together; reserved rows among them are left out.
     pub train: RowRange,
     /// The rows to be scored on; empty for a refit.
     pub validate: RowRange,
@@ -296,6 +318,9 @@ pub struct Candidate {
     pub trial: TrialId,
     /// What it is.
     pub choice: Choice,
+    /// What it is made of, if it is an ensemble.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub members: Vec<Member>,
     /// The distribution of its training rows.
     pub profile: Profile,
     /// The trials of the turn, best first.
@@ -307,6 +332,16 @@ impl Candidate {
     #[must_use]
     pub fn version(&self) -> &ModelVersion {
         &self.model.model.version
+    }
+
+    /// What it is made of, in words.
+    #[must_use]
+    pub fn what(&self) -> String {
+        if self.members.is_empty() {
+            return self.choice.to_string();
+        }
+        let members: Vec<String> = self.members.iter().map(|m| m.choice.to_string()).collect();
+        format!("{} of {}", self.choice.algorithm, members.join(", "))
     }
 }
 

@@ -37,6 +37,12 @@ pub enum FitError {
         /// Every mistake.
         reasons: Vec<String>,
     },
+    /// There is no model with a positive weight to join.
+    #[error("no models to join")]
+    NoMembers,
+    /// The models to be joined have other schemas, or one answers with classes and one with a number.
+    #[error("the models to be joined answer different questions")]
+    Unlike,
     /// The fit ended in numbers that are not finite.
     #[error("{algorithm} diverged: its parameters are not finite")]
     Diverged {

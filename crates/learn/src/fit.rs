@@ -114,6 +114,7 @@ fn estimator(
         return Ok(Estimator::Constant(constant(rows, targets)));
     }
     Ok(match recipe.algorithm {
+        Algorithm::Ensemble => return Err(FitError::NoMembers),
         Algorithm::Boosting => {
             Estimator::Boosting(Boosting::fit(schema, parameters, recipe.seed, rows, targets)?)
         }
@@ -155,6 +156,8 @@ fn held_out_temperature(
     if known.len() < 2 {
         return Ok(1.0);
     }
+    let anchor = constant(older, &targets);
+    let answers = Answers::Classes { anchor: anchor.clone(), names: known.clone(), temperature: 1.0 };
     let estimator = estimator(schema, recipe, parameters, older, &targets)?;
     let judged: Vec<Judged> = newer
         .iter()
@@ -162,8 +165,8 @@ fn held_out_temperature(
         // A class that the older rows do not have says nothing of confidence.
         .filter_map(|(row, class)| {
             let class = known.binary_search(&names[*class]).ok()?;
-            Some(Judged { scores: estimator.scores(row.features, known.len()), class, weight: row.weight })
+            Some(Judged { scores: estimator.scores(row.features, &answers), class, weight: row.weight })
         })
         .collect();
-    Ok(if judged.is_empty() { 1.0 } else { temperature(&judged, &constant(older, &targets)) })
+    Ok(if judged.is_empty() { 1.0 } else { temperature(&judged, &anchor) })
 }

@@ -4,6 +4,7 @@
 //! not know of events, files, clocks or threads; who calls it decides when and where to compute.
 //!
 //! - [`fit`] makes a [`Model`] from rows and a [`Recipe`]; [`Model::to_bytes`] is the artefact.
+//! - [`ensemble`] joins several models into one.
 //! - [`Prior`] is what any first model must beat.
 //! - [`space`] lists the hyper-parameters, [`search`] proposes trials, [`cost`] says what a trial will take.
 
@@ -17,6 +18,7 @@ mod calibrate;
 #[cfg(test)]
 mod conformance;
 pub mod cost;
+mod ensemble;
 mod error;
 mod fit;
 mod linear;
@@ -29,6 +31,7 @@ pub mod space;
 mod target;
 mod validate;
 
+pub use ensemble::ensemble;
 pub use error::{BundleError, FitError};
 pub use fit::{Recipe, TrainRow, fit};
 pub use model::{FORMAT, Model};

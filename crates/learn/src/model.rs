@@ -8,6 +8,7 @@ use tidemill_domain::{Algorithm, ContentHash, Output, Value};
 
 use crate::boosting::Boosting;
 use crate::calibrate::softmax;
+use crate::ensemble::Ensemble;
 use crate::error::BundleError;
 use crate::linear::Linear;
 use crate::mlp::Mlp;
@@ -47,18 +48,32 @@ pub(crate) enum Estimator {
     Boosting(Boosting),
     /// The same scores for every row.
     Constant(Vec<f64>),
+    /// Several models.
+    Ensemble(Ensemble),
     /// A linear model.
     Linear(Linear),
     /// A network.
     Mlp(Mlp),
 }
 
+impl Answers {
+    /// The classes, sorted; `None` for numbers.
+    pub(crate) fn classes(&self) -> Option<&[String]> {
+        match self {
+            Self::Classes { names, .. } => Some(names),
+            Self::Number(_) => None,
+        }
+    }
+}
+
 impl Estimator {
-    /// One score per class, or one number where `classes` is 0.
-    pub(crate) fn scores(&self, features: &[Value], classes: usize) -> Vec<f64> {
+    /// One score per class, or one number, for what is to be answered.
+    pub(crate) fn scores(&self, features: &[Value], answers: &Answers) -> Vec<f64> {
+        let classes = answers.classes().map_or(0, <[String]>::len);
         match self {
             Self::Boosting(b) => b.scores(features, classes),
             Self::Constant(scores) => scores.clone(),
+            Self::Ensemble(e) => e.scores(features, answers),
             Self::Linear(l) => {
                 let mut scores = l.outputs(features);
                 if classes == 2 {
@@ -71,10 +86,12 @@ impl Estimator {
         }
     }
 
-    fn check(&self, classes: usize) -> Result<(), String> {
+    fn check(&self, answers: &Answers) -> Result<(), String> {
+        let classes = answers.classes().map_or(0, <[String]>::len);
         match self {
             Self::Boosting(b) => b.check(classes),
             Self::Constant(scores) if scores.len() == classes.max(1) => finite(scores.iter().copied()),
+            Self::Ensemble(e) => e.check(answers),
             Self::Constant(_) => Err("the constant scores do not match the classes".to_owned()),
             Self::Linear(l) => l.check(if classes > 2 { classes } else { 1 }),
             Self::Mlp(m) => m.check(classes),
@@ -89,13 +106,11 @@ impl Model {
     /// Probabilities are within 0 and 1, sum to 1 and stand in the order of the sorted class names.
     #[must_use]
     pub fn predict(&self, features: &[Value]) -> Output {
+        let scores = self.estimator.scores(features, &self.answers);
         match &self.answers {
-            Answers::Number(unit) => {
-                let z = self.estimator.scores(features, 0).first().copied().unwrap_or(0.0);
-                Output::Number(unit.number_at(z))
-            }
+            Answers::Number(unit) => Output::Number(unit.number_at(scores.first().copied().unwrap_or(0.0))),
             Answers::Classes { anchor, names, temperature } => {
-                let p = softmax(&self.estimator.scores(features, names.len()), anchor, *temperature);
+                let p = softmax(&scores, anchor, *temperature);
                 Output::Classes(names.iter().cloned().zip(p).collect())
             }
         }
@@ -122,10 +137,7 @@ impl Model {
     /// The classes it knows, sorted; `None` for a model of numbers.
     #[must_use]
     pub fn classes(&self) -> Option<&[String]> {
-        match &self.answers {
-            Answers::Classes { names, .. } => Some(names),
-            Answers::Number(_) => None,
-        }
+        self.answers.classes()
     }
 
     /// Rows that it learnt from.
@@ -140,6 +152,7 @@ impl Model {
         match &self.estimator {
             Estimator::Boosting(b) => b.n_parameters(),
             Estimator::Constant(scores) => scores.len() as u64,
+            Estimator::Ensemble(e) => e.n_parameters(),
             Estimator::Linear(l) => l.n_parameters(),
             Estimator::Mlp(m) => m.n_parameters(),
         }
@@ -202,6 +215,7 @@ impl TryFrom<Draft> for Model {
         let family = match &estimator {
             Estimator::Boosting(_) => Algorithm::Boosting,
             Estimator::Constant(_) => algorithm,
+            Estimator::Ensemble(_) => Algorithm::Ensemble,
             Estimator::Linear(_) => Algorithm::Linear,
             Estimator::Mlp(_) => Algorithm::Mlp,
         };
@@ -212,11 +226,8 @@ impl TryFrom<Draft> for Model {
         if hash.len() != 64 || !hash.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
             return Err("the schema hash is not one".to_owned());
         }
-        let classes = match &answers {
-            Answers::Number(unit) => {
-                unit.check()?;
-                0
-            }
+        match &answers {
+            Answers::Number(unit) => unit.check()?,
             Answers::Classes { anchor, names, temperature } => {
                 let sorted = names.windows(2).all(|w| w[0] < w[1]);
                 // Logarithms of frequencies.
@@ -224,10 +235,9 @@ impl TryFrom<Draft> for Model {
                 if names.is_empty() || !sorted || !anchored || !(0.01..=100.0).contains(temperature) {
                     return Err("the classes or their temperature are impossible".to_owned());
                 }
-                names.len()
             }
-        };
-        estimator.check(classes)?;
+        }
+        estimator.check(&answers)?;
         Ok(Self { algorithm, answers, estimator, rows, schema_hash })
     }
 }

@@ -130,6 +130,7 @@ fn draw(
     }
     let weight = |a: Algorithm| match a {
         Algorithm::Boosting => 5,
+        Algorithm::Ensemble => 0,
         Algorithm::Linear => 4,
         Algorithm::Mlp => 3,
     };

@@ -168,6 +168,7 @@ impl Dimension {
 pub fn dimensions(algorithm: Algorithm) -> &'static [Dimension] {
     match algorithm {
         Algorithm::Boosting => &BOOSTING,
+        Algorithm::Ensemble => &[],
         Algorithm::Linear => &LINEAR,
         Algorithm::Mlp => &MLP,
     }
@@ -194,7 +195,7 @@ pub fn sample(algorithm: Algorithm, rng: &mut impl Rng) -> Parameters {
 /// Parameters near `center`: about half of them moved by up to a quarter of their range, at least one.
 pub fn perturb(algorithm: Algorithm, center: &Parameters, rng: &mut impl Rng) -> Parameters {
     let dimensions = dimensions(algorithm);
-    let always = rng.random_range(0..dimensions.len());
+    let always = rng.random_range(0..dimensions.len().max(1));
     dimensions
         .iter()
         .enumerate()

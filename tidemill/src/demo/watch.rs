@@ -133,13 +133,15 @@ fn note(shared: &Shared, event: &Event) -> Option<String> {
             }
             Trial::Failed { trial, reason, .. } => Some(format!("trial       {trial} failed: {reason}")),
             Trial::Planned { job } if job.purpose == Purpose::Refit => {
-                Some(format!("trial       the best learns from the newest rows: {}", job.choice.algorithm))
+                let what = match job.members.len() {
+                    0 => job.choice.to_string(),
+                    n => format!("the best {n} as an ensemble"),
+                };
+                Some(format!("trial       learns again up to the newest rows: {what}"))
             }
             Trial::Planned { .. } => None,
         },
-        Event::Candidate(c) => {
-            Some(format!("candidate   {}: {}, {}", c.version(), c.choice.algorithm, c.choice.strategy))
-        }
+        Event::Candidate(c) => Some(format!("candidate   {}: {}", c.version(), c.what())),
         Event::Verdict(verdict) => {
             let gates: Vec<String> =
                 verdict.gates.iter().map(|g| format!("{} {:?}", g.name, g.outcome).to_lowercase()).collect();

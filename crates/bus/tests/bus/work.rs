@@ -24,6 +24,7 @@ fn trial(n: u64) -> Outgoing {
         trial: TrialId::new(format!("trial-{n}")),
         purpose: Purpose::Search,
         choice: choice(),
+        members: Vec::new(),
         seed: n,
         schema: schema(),
         metric: Metric::LogLoss,

@@ -208,6 +208,7 @@ fn trial(n: u64) -> TrialJob {
         trial: TrialId::new(format!("trial-{n}")),
         purpose: Purpose::Search,
         choice: Choice { algorithm: Algorithm::Linear, parameters: BTreeMap::new(), strategy: Strategy::All },
+        members: Vec::new(),
         seed: n,
         schema: schema(),
         metric: Metric::LogLoss,

@@ -7,8 +7,11 @@ use std::collections::BTreeMap;
 use tidemill_domain::{CleanRow, Loss, Scores, Value};
 use tidemill_events::dataset::{RowRange, is_reserved};
 use tidemill_events::model::{Profile, sketch_size};
-use tidemill_events::training::{Purpose, TrialJob};
-use tidemill_learn::{Model, Recipe, TrainRow, fit};
+use tidemill_events::training::{Choice, Purpose, TrialJob};
+use tidemill_learn::{Model, Recipe, TrainRow, ensemble, fit};
+
+/// The rows of a profile, at most about so many, to which the model's answers are asked: enough for their distribution.
+const ANSWERED: usize = 4_000;
 
 /// What a trial gave, before anything is stored.
 #[derive(Clone, Debug)]
@@ -47,18 +50,26 @@ pub fn run(job: &TrialJob, start: u64, rows: &[CleanRow]) -> Result<Trained, Tri
     let numbered = || (start..).zip(rows);
     let within = |range: RowRange, number: u64| (range.from..range.to).contains(&number);
     // Reserved rows teach nothing: they judge models on old data (INV-5).
-    let taught: Vec<(&CleanRow, &Value)> = numbered()
-        .filter(|(number, row)| within(job.train, *number) && !is_reserved(&row.prediction_id))
-        .filter_map(|(_, row)| Some((row, &row.label.as_ref()?.value)))
-        .collect();
-    let train_rows: Vec<TrainRow<'_>> = taught
-        .iter()
-        .map(|(row, target)| TrainRow { features: &row.features, target, weight: 1.0 })
-        .collect();
-    let recipe =
-        Recipe { algorithm: job.choice.algorithm, parameters: job.choice.parameters.clone(), seed: job.seed };
-    let model = fit(&job.schema, &recipe, &train_rows).map_err(TrialError::Fit)?;
-    let n_rows = taught.len() as u64;
+    let taught = |range: RowRange| -> Vec<TrainRow<'_>> {
+        numbered()
+            .filter(|(number, row)| within(range, *number) && !is_reserved(&row.prediction_id))
+            .filter_map(|(_, row)| Some((row, &row.label.as_ref()?.value)))
+            .map(|(row, target)| TrainRow { features: &row.features, target, weight: 1.0 })
+            .collect()
+    };
+    let learn = |choice: &Choice, rows: &[TrainRow<'_>]| {
+        let (algorithm, parameters) = (choice.algorithm, choice.parameters.clone());
+        fit(&job.schema, &Recipe { algorithm, parameters, seed: job.seed }, rows).map_err(TrialError::Fit)
+    };
+    let train_rows = taught(job.train);
+    let n_rows = train_rows.len() as u64;
+    let model = if job.members.is_empty() {
+        learn(&job.choice, &train_rows)?
+    } else {
+        let members = job.members.iter();
+        let members = members.map(|m| Ok((m.weight, learn(&m.choice, &taught(m.train))?)));
+        ensemble(members.collect::<Result<_, _>>()?).map_err(TrialError::Fit)?
+    };
     match job.purpose {
         Purpose::Search => {
             let scored = numbered().filter(|(number, _)| within(job.validate, *number)).map(|(_, row)| row);
@@ -67,11 +78,7 @@ pub fn run(job: &TrialJob, start: u64, rows: &[CleanRow]) -> Result<Trained, Tri
             Ok(Trained { score: Some(score), metrics, rows: n_rows, artefact: None, profile: None })
         }
         Purpose::Refit => {
-            let mut profile = Profile::new(&job.schema, sketch_size(job.schema.features.len()));
-            let features: Vec<&[Value]> = taught.iter().map(|(row, _)| row.features.as_slice()).collect();
-            for (cells, output) in features.iter().zip(model.predict_many(&features)) {
-                profile.add(cells, Some(&output));
-            }
+            let profile = profile(job, &model, &train_rows);
             let artefact = model.to_bytes().map_err(TrialError::Artefact)?;
             Ok(Trained {
                 score: None,
@@ -82,6 +89,17 @@ pub fn run(job: &TrialJob, start: u64, rows: &[CleanRow]) -> Result<Trained, Tri
             })
         }
     }
+}
+
+/// The distribution of the rows learned from, and of the model's answers to a sample of them, evenly over time.
+fn profile(job: &TrialJob, model: &Model, rows: &[TrainRow<'_>]) -> Profile {
+    let mut profile = Profile::new(&job.schema, sketch_size(job.schema.features.len()));
+    let every = rows.len().div_ceil(ANSWERED).max(1);
+    for (number, row) in rows.iter().enumerate() {
+        let output = (number % every == 0).then(|| model.predict(row.features));
+        profile.add(row.features, output.as_ref());
+    }
+    profile
 }
 
 fn score<'a>(

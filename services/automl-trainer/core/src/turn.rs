@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use tidemill_domain::hash::seed_of;
-use tidemill_domain::{LoopSpec, ModelRef, ModelVersion, Span, TrialId, TriggerId, TurnId};
+use tidemill_domain::{
+    Algorithm, LoopSpec, ModelRef, ModelVersion, Parameters, Span, Strategy, TrialId, TriggerId, TurnId,
+};
 use tidemill_events::dataset::{Catalogue, RowRange};
 use tidemill_events::model::Deployed;
-use tidemill_events::training::{Candidate, Choice, Purpose, Standing, TrialJob, TrialResult};
+use tidemill_events::training::{Candidate, Choice, Member, Purpose, Standing, TrialJob, TrialResult};
 use tidemill_learn::cost;
 use tidemill_learn::search::{Past, Proposal, propose};
 
@@ -37,7 +39,7 @@ pub(crate) struct Turn {
     running: BTreeMap<TrialId, TrialJob>,
     done: Vec<(TrialId, Choice, f64)>,
     memory: Memory,
-    refits_failed: Vec<TrialId>,
+    refits_failed: usize,
 }
 
 impl Turn {
@@ -60,7 +62,7 @@ impl Turn {
             running: BTreeMap::new(),
             done: Vec::new(),
             memory,
-            refits_failed: Vec::new(),
+            refits_failed: 0,
         }
     }
 
@@ -77,8 +79,7 @@ impl Turn {
                 self.done.push((trial.clone(), job.choice.clone(), score));
             }
             (Purpose::Refit, _) if result.is_none_or(|r| r.artefact.is_none() || r.profile.is_none()) => {
-                self.refits_failed
-                    .extend(self.standings().get(self.refits_failed.len()).map(|s| s.trial.clone()));
+                self.refits_failed += 1;
             }
             _ => {}
         }
@@ -97,9 +98,8 @@ impl Turn {
         if !self.running.is_empty() {
             return Next::Wait;
         }
-        match self.standings().get(self.refits_failed.len()) {
-            Some(best) => {
-                let job = self.job(Purpose::Refit, best.choice.clone());
+        match self.refit() {
+            Some(job) => {
                 self.running.insert(job.trial.clone(), job.clone());
                 Next::Run(vec![job])
             }
@@ -118,6 +118,7 @@ impl Turn {
             dataset: job.dataset.clone(),
             trial: job.trial.clone(),
             choice: job.choice.clone(),
+            members: job.members.clone(),
             profile,
             leaderboard: self.standings(),
         })
@@ -173,6 +174,39 @@ impl Turn {
         jobs
     }
 
+    /// What makes the candidate: the best of the trials together, and after a failure one after the other.
+    fn refit(&self) -> Option<TrialJob> {
+        let standings = self.standings();
+        let together = (self.spec.training.ensemble as usize).min(standings.len());
+        let lone = match (together, self.refits_failed) {
+            (2.., 0) => return Some(self.joint(&standings[..together])),
+            (2.., failed) => standings.get(failed - 1),
+            (_, failed) => standings.get(failed),
+        };
+        Some(self.job(Purpose::Refit, lone?.choice.clone()))
+    }
+
+    fn joint(&self, best: &[Standing]) -> TrialJob {
+        let weight = 1.0 / best.len() as f64;
+        let member = |s: &Standing| Member {
+            trial: s.trial.clone(),
+            choice: s.choice.clone(),
+            train: self.split.refit(s.choice.strategy),
+            weight,
+        };
+        let members: Vec<Member> = best.iter().map(member).collect();
+        let lone = members.iter().map(|m| self.job(Purpose::Refit, m.choice.clone()));
+        let modelled = Span(lone.fold(0, |sum, job| job.modelled.0.saturating_add(sum)));
+        // The longest memory among the members.
+        let strategy = members.iter().max_by_key(|m| m.train.rows()).map(|m| m.choice.strategy);
+        let choice = Choice {
+            algorithm: Algorithm::Ensemble,
+            parameters: Parameters::new(),
+            strategy: strategy.unwrap_or(Strategy::All),
+        };
+        TrialJob { members, modelled, ..self.job(Purpose::Refit, choice) }
+    }
+
     /// A seed for something random in this turn: it follows from the data and the name of what it is for.
     fn seed(&self, of: &str) -> u64 {
         let dataset = self.catalogue.dataset.as_ref().map_or("", |d| d.as_str());
@@ -186,7 +220,7 @@ impl Turn {
         };
         let trial = match purpose {
             Purpose::Search => TrialId::new(format!("{}-{:03}", self.id, self.planned + 1)),
-            Purpose::Refit => TrialId::new(format!("{}-refit-{}", self.id, self.refits_failed.len() + 1)),
+            Purpose::Refit => TrialId::new(format!("{}-refit-{}", self.id, self.refits_failed + 1)),
         };
         let schema = &self.spec.schema;
         let modelled = cost::modelled(
@@ -204,6 +238,7 @@ impl Turn {
             seed: self.seed(trial.as_str()),
             trial,
             choice,
+            members: Vec::new(),
             schema: schema.clone(),
             metric: self.spec.training.metric,
             dataset: self.catalogue.dataset.clone().unwrap_or_else(|| tidemill_domain::DatasetId::new("")),

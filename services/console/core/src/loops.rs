@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tidemill_domain::spec::{AlertKind, Lane};
-use tidemill_domain::{EventId, LoopSpec, ModelVersion, Timestamp, TurnId};
+use tidemill_domain::{EventId, LoopSpec, ModelVersion, Timestamp, TrialId, TurnId};
 use tidemill_events::dataset::DatasetCreated;
 use tidemill_events::event::SpecApplied;
 use tidemill_events::monitor::{Alert, AlertState};
 use tidemill_events::rollout::{Role, Rollout, RouteTable};
-use tidemill_events::training::{Candidate, Purpose, Trial, TrialJob, Trigger, TriggerCause};
+use tidemill_events::training::{Candidate, Purpose, Standing, Trial, TrialJob, Trigger, TriggerCause};
 use tidemill_events::{Command, CommandKind, Event, Recorded};
 
 use crate::answers::Held;
@@ -208,12 +208,7 @@ impl LoopState {
             dataset: candidate.dataset.clone(),
             trial: candidate.trial.clone(),
             choice: candidate.choice.clone(),
-            // A refit that failed leaves the next best to be taken.
-            best: candidate
-                .leaderboard
-                .iter()
-                .find(|s| s.choice == candidate.choice)
-                .map(|s| (s.trial.clone(), s.score)),
+            won: won(candidate),
         });
     }
 
@@ -245,6 +240,15 @@ impl LoopState {
         self.active.retain(|_, a| champion.is_none() || a.alert.version == champion);
         self.rollouts.push(record);
     }
+}
+
+/// The trials that a candidate repeats: a refit that failed leaves the next best to be taken.
+fn won(candidate: &Candidate) -> Vec<(TrialId, f64)> {
+    let repeats = |s: &&Standing| match candidate.members.as_slice() {
+        [] => s.choice == candidate.choice,
+        members => members.iter().any(|m| m.trial == s.trial),
+    };
+    candidate.leaderboard.iter().filter(repeats).map(|s| (s.trial.clone(), s.score)).collect()
 }
 
 fn dataset(at: At, created: &DatasetCreated) -> DatasetRecord {

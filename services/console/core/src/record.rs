@@ -191,8 +191,8 @@ pub struct CandidateRecord {
     pub trial: TrialId,
     /// What it is.
     pub choice: Choice,
-    /// The trial that won the search, and its mean loss.
-    pub best: Option<(TrialId, f64)>,
+    /// The trials of the search that it repeats on newer rows, each with its mean loss: one, or the members of an ensemble.
+    pub won: Vec<(TrialId, f64)>,
 }
 
 /// A verdict.

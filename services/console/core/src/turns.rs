@@ -128,8 +128,8 @@ impl Turn {
 
     fn best_score(&self) -> Option<f64> {
         let scores = self.trials.iter().filter(|t| t.purpose == Purpose::Search).filter_map(|t| t.score);
-        let winner = self.candidate.as_ref().and_then(|c| c.best.as_ref()).map(|(_, score)| *score);
-        scores.chain(winner).reduce(f64::min)
+        let won = self.candidate.iter().flat_map(|c| &c.won).map(|(_, score)| *score);
+        scores.chain(won).reduce(f64::min)
     }
 
     pub(crate) fn summary(&self) -> TurnSummary {

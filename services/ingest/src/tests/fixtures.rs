@@ -47,6 +47,7 @@ pub(crate) fn candidate(version: u64) -> Event {
         dataset: DatasetId::new("d"),
         trial: TrialId::new("t"),
         choice: Choice { algorithm: Algorithm::Linear, parameters: BTreeMap::new(), strategy: Strategy::All },
+        members: Vec::new(),
         profile: Profile::new(&schema(), 32),
         leaderboard: vec![],
     }))

@@ -57,6 +57,7 @@ pub(super) const SECTIONS: &[(&str, &[(&str, &str)])] = &[
         &[
             ("metric", "log_loss"),
             ("algorithms", "[boosting, linear, mlp]"),
+            ("ensemble", "4"),
             ("budget", "{ trials: 8 }"),
             ("cooldown", "5m"),
             ("approval", "automatic"),

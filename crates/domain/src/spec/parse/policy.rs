@@ -88,6 +88,7 @@ pub(super) fn training(
     if let Some(chosen) = section.get("algorithms").and_then(|p| choices(&p, &algorithms, &[], problems)) {
         training.algorithms = chosen;
     }
+    section.set("ensemble", &mut training.ensemble, problems, small_count(1..=16));
     if let Some(section) = section.section("budget", problems) {
         budget(&section, &mut training.budget, problems);
     }

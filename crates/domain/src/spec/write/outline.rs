@@ -152,6 +152,13 @@ pub(in crate::spec) fn items(spec: &LoopSpec) -> Vec<Item> {
     );
     let algorithms = list(&training.algorithms, ToString::to_string);
     item(section, "algorithms", Some(algorithms), "", "Which families of learners are tried.");
+    item(
+        section,
+        "ensemble",
+        Some(training.ensemble.to_string()),
+        "",
+        "How many of a turn's best trials a candidate is made of, at most; 1 is the best alone.",
+    );
     item(section, "cooldown", Some(training.cooldown.to_string()), "", "The least time between two turns.");
     item(
         section,

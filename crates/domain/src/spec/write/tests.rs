@@ -130,7 +130,8 @@ fn spec() -> impl Strategy<Value = LoopSpec> {
         proptest::option::of(1..1_000_000_u64),
         prop_oneof![Just(Vec::new()), some_of(vec![AlertKind::Decay, AlertKind::Drift])],
     );
-    let training = (some_of(Algorithm::ALL.to_vec()), 1..=10_000_u32, span(), 1..=1_024_u32, span());
+    let training =
+        (some_of(Algorithm::ALL.to_vec()), 1..=10_000_u32, span(), 1..=1_024_u32, span(), 1..=16_u32);
     let share = || prop_oneof![(0..=100_u32).prop_map(|p| f64::from(p) / 100.0), 0.0..1.0_f64];
     let evaluation =
         (1..1_000_000_u64, -1.0..1.0_f64, proptest::option::of(share()), proptest::option::of(share()));
@@ -151,6 +152,7 @@ fn spec() -> impl Strategy<Value = LoopSpec> {
                     algorithms: r.0,
                     budget: Budget { trials: r.1, time: r.2, workers: r.3 },
                     cooldown: r.4,
+                    ensemble: r.5,
                 },
                 evaluation: Evaluation {
                     min_rows: e.0,

@@ -10,7 +10,8 @@ use tidemill_events::monitor::{
 };
 use tidemill_events::rollout::{Rollout, RolloutStep};
 use tidemill_events::training::{
-    Candidate, Choice, Measured, Purpose, Report, Standing, TrialJob, TrialResult, Trigger, TriggerCause,
+    Candidate, Choice, Measured, Member, Purpose, Report, Standing, TrialJob, TrialResult, Trigger,
+    TriggerCause,
 };
 use tidemill_events::verdict::{Comparison, EvaluationJob, Gate, GateOutcome, Measurement, Verdict};
 use tidemill_stats::sequential::{self, Judgement};
@@ -140,6 +141,11 @@ pub(super) fn located() -> Located {
     Located { start: 0, segments: vec![segment_ref()] }
 }
 
+pub(super) fn members() -> Vec<Member> {
+    let train = RowRange { from: 0, to: 800 };
+    vec![Member { trial: trial(), choice: choice(), train, weight: 0.5 }]
+}
+
 pub(super) fn job() -> TrialJob {
     TrialJob {
         loop_id: loop_id(),
@@ -147,6 +153,7 @@ pub(super) fn job() -> TrialJob {
         trial: trial(),
         purpose: Purpose::Search,
         choice: choice(),
+        members: members(),
         seed: 42,
         schema: schema(),
         metric: Metric::LogLoss,
@@ -192,6 +199,7 @@ pub(super) fn candidate() -> Candidate {
         dataset: dataset_id(),
         trial: trial(),
         choice: choice(),
+        members: members(),
         profile: profile(),
         leaderboard: vec![Standing { trial: trial(), choice: choice(), score: 0.4375 }],
     }

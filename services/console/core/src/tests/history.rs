@@ -194,6 +194,7 @@ impl History {
             trial: TrialId::new(trial),
             purpose,
             choice: choice(algorithm),
+            members: Vec::new(),
             seed: 7,
             schema: self.spec.schema.clone(),
             metric: Metric::LogLoss,
@@ -230,6 +231,7 @@ impl History {
             dataset: DatasetId::new("d-1"),
             trial: TrialId::new(format!("tides-{n}-refit-1")),
             choice: choice(Algorithm::Linear),
+            members: Vec::new(),
             profile: Profile::new(&self.spec.schema, 32),
             leaderboard: vec![Standing {
                 trial: TrialId::new(best),

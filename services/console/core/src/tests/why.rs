@@ -50,7 +50,7 @@ fn a_live_model_is_explained_down_to_its_segments() {
             ". . promoted",
             ". verdict: passed against m-a",
             ". . gate recent: passed",
-            ". candidate m-b: linear, all rows",
+            ". candidate m-b: linear on all rows",
             ". . made by tides-2-refit-1: linear, learned again from all rows but the newest",
             ". . won by tides-2-001: linear, log loss 0.4",
             ". . other trials of the turn: 2",

@@ -88,27 +88,30 @@ fn gate(gate: &Gate) -> Node {
 pub(super) fn candidate(turn: &Turn) -> Node {
     let Some(candidate) = &turn.candidate else { return Node::missing("candidate") };
     let choice = &candidate.choice;
-    let node =
-        Node::new(format!("candidate {}: {}, {}", candidate.version, choice.algorithm, choice.strategy))
-            .at(&candidate.at)
-            .with_some("parameters", numbers(&choice.parameters))
-            .with("dataset", candidate.dataset.as_str());
+    let node = Node::new(format!("candidate {}: {choice}", candidate.version))
+        .at(&candidate.at)
+        .with_some("parameters", numbers(&choice.parameters))
+        .with("dataset", candidate.dataset.as_str());
     let of = |id: &tidemill_domain::TrialId| turn.trials.iter().find(|t| &t.trial == id);
     let made = of(&candidate.trial);
-    let won = candidate.best.as_ref().map(|(id, _)| id);
     let made_node = match made {
         Some(trial) => trial_node("made by", trial),
         None => Node::missing(&format!("the trial {} that made it", candidate.trial)),
     };
-    let won_node = match won.map(|id| (id, of(id))) {
-        Some((_, Some(trial))) => trial_node("won by", trial),
-        Some((id, None)) => Node::missing(&format!("the trial {id} that won")),
-        None => Node::missing("the trial that won"),
-    };
-    let rest: Vec<&TrialRecord> =
-        turn.trials.iter().filter(|t| t.trial != candidate.trial && Some(&t.trial) != won).collect();
-    let others = others(turn, rest);
-    node.child(made_node).child(won_node).child(others)
+    let mut won: Vec<Node> = candidate
+        .won
+        .iter()
+        .map(|(id, _)| match of(id) {
+            Some(trial) => trial_node("won by", trial),
+            None => Node::missing(&format!("the trial {id} that won")),
+        })
+        .collect();
+    if won.is_empty() {
+        won.push(Node::missing("the trial that won"));
+    }
+    let named = |t: &TrialRecord| t.trial == candidate.trial || candidate.won.iter().any(|w| w.0 == t.trial);
+    let others = others(turn, turn.trials.iter().filter(|t| !named(t)).collect());
+    node.child(made_node).children(won).child(others)
 }
 
 fn others(turn: &Turn, mut rest: Vec<&TrialRecord>) -> Node {

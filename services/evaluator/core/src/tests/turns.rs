@@ -41,6 +41,7 @@ fn candidate(name: &str, trained_to: u64) -> Event {
         dataset: DatasetId::new("d-learned"),
         trial: TrialId::new("trial"),
         choice,
+        members: Vec::new(),
         profile: Profile::new(&spec().schema, 32),
         leaderboard: Vec::new(),
     }))
