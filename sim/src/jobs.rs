@@ -66,6 +66,7 @@ impl Shelf {
                 turn,
                 result: TrialResult {
                     score: t.score,
+                    temperature: t.temperature,
                     metrics: t.metrics,
                     rows: t.rows,
                     artefact,

@@ -167,6 +167,9 @@ pub struct Member {
     pub train: RowRange,
     /// Its share of the answer, relative to the others.
     pub weight: f64,
+    /// By which its confidence is tempered: see [`TrialResult::temperature`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f64>,
 }
 
 /// A trial, complete: a worker needs nothing else.
@@ -185,6 +188,9 @@ pub struct TrialJob {
     /// What an ensemble is made of; empty for a model alone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub members: Vec<Member>,
+    /// By which the confidence of a refit is tempered: see [`TrialResult::temperature`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f64>,
     /// Seeds everything random in it.
     pub seed: u64,
     /// The shape of the rows.
@@ -209,6 +215,10 @@ pub struct TrialResult {
     /// The mean loss on the rows to be scored on; none for a refit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub score: Option<f64>,
+    /// How over-confident it was on these rows, which the score already allows for; a refit takes it over, since its rows are
+    /// too new to be judged on. None for numbers, and where nothing can be said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f64>,
     /// Metrics by name.
     #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
     pub metrics: BTreeMap<String, f64>,

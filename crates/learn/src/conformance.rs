@@ -79,9 +79,9 @@ fn recipes() -> Vec<Recipe> {
     };
     vec![
         with(Algorithm::Boosting, &[]),
-        with(Algorithm::Boosting, &[("budget", 0.5), ("max_bin", 255.0), ("calibrate", 0.0)]),
+        with(Algorithm::Boosting, &[("budget", 0.5), ("max_bin", 255.0)]),
         with(Algorithm::Linear, &[]),
-        with(Algorithm::Linear, &[("l2", 1e-4), ("degree", 2.0), ("knots", 8.0), ("calibrate", 0.0)]),
+        with(Algorithm::Linear, &[("l2", 1e-4), ("degree", 2.0), ("knots", 8.0)]),
         with(Algorithm::Mlp, &[("epochs", 5.0)]),
         with(Algorithm::Mlp, &[("epochs", 5.0), ("layers", 2.0), ("learning_rate", 0.03)]),
     ]
@@ -228,6 +228,30 @@ fn every_learner_learns() {
         let mae = data.cells.iter().zip(&data.targets).map(error).sum::<f64>() / data.cells.len() as f64;
         assert!(mae < 80.0, "{recipe:?}: mean absolute error {mae}");
     }
+}
+
+#[test]
+fn confidence_is_judged_on_other_rows() {
+    let learnt = Data::mixed(400, 2);
+    // The same rows with every third label turned round: no model of the first may be so sure of these.
+    let mut judges = Data::mixed(400, 2);
+    for index in (0..400).step_by(3) {
+        let other = judges.targets.iter().find(|t| **t != judges.targets[index]).unwrap().clone();
+        judges.targets[index] = other;
+    }
+    let loss = |model: &Model| -> f64 {
+        let pairs = judges.cells.iter().zip(&judges.targets);
+        pairs.filter_map(|(c, t)| tidemill_domain::Loss::Log.of(&model.predict(c), t)).sum::<f64>() / 400.0
+    };
+    for recipe in recipes() {
+        let model = learnt.fit(&recipe);
+        let (before, temperature) = (loss(&model), model.temperature_on(&judges.rows()).unwrap());
+        let after = loss(&model.clone().tempered(temperature));
+        assert!(temperature > 1.0 && after < before, "{recipe:?}: {temperature}, {before} to {after}");
+        assert_eq!(model.temperature_on(&judges.rows()[..10]), None, "ten rows say nothing");
+    }
+    let numbers = Data::mixed(100, 0);
+    assert_eq!(numbers.fit(&recipes()[0]).temperature_on(&numbers.rows()), None);
 }
 
 #[test]

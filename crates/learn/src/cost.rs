@@ -57,8 +57,7 @@ pub fn modelled(
             steps * (40e-6 + layers * 20e-6 + 64.0 * weights * 1e-9)
         }
     };
-    let fits = if get("calibrate") >= 0.5 { 1.8 } else { 1.0 };
-    Span::from_seconds(1e-3 + rows * features * SECONDS_PER_CELL + fits * seconds)
+    Span::from_seconds(1e-3 + rows * features * SECONDS_PER_CELL + seconds)
 }
 
 #[cfg(test)]

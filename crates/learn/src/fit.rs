@@ -4,7 +4,6 @@ use serde::{Deserialize, Serialize};
 use tidemill_domain::{Algorithm, Parameters, Schema, Value};
 
 use crate::boosting::Boosting;
-use crate::calibrate::{Judged, temperature};
 use crate::error::FitError;
 use crate::linear::Linear;
 use crate::mlp::Mlp;
@@ -12,10 +11,6 @@ use crate::model::{Answers, Estimator, Model};
 use crate::space;
 use crate::target::Targets;
 
-/// Below so many rows, calibration has too little to go by.
-const FEWEST_TO_CALIBRATE: usize = 200;
-/// The newest share of the rows, on which confidence is judged.
-const JUDGES: f64 = 0.2;
 /// Below so many rows trees say nothing that the class frequencies or the mean do not.
 const FEWEST_FOR_BOOSTING: usize = 16;
 
@@ -77,15 +72,8 @@ fn fit_weighted(
     let estimator = estimator(schema, recipe, &parameters, rows, targets)?;
     let answers = match targets {
         Targets::Numbers { unit, .. } => Answers::Number(unit.clone()),
-        Targets::Classes { names, of_row } => {
-            let wanted =
-                parameters.get("calibrate").is_some_and(|c| *c >= 0.5) && rows.len() >= FEWEST_TO_CALIBRATE;
-            let temperature = match estimator {
-                Estimator::Constant(_) => 1.0,
-                _ if wanted => held_out_temperature(schema, recipe, &parameters, rows, names, of_row)?,
-                _ => 1.0,
-            };
-            Answers::Classes { anchor: constant(rows, targets), names: names.clone(), temperature }
+        Targets::Classes { names, .. } => {
+            Answers::Classes { anchor: constant(rows, targets), names: names.clone(), temperature: 1.0 }
         }
     };
     Ok(Model {
@@ -137,36 +125,4 @@ fn constant(rows: &[TrainRow<'_>], targets: &Targets) -> Vec<f64> {
             mass.iter().map(|m| (m / (rows.len() + names.len()) as f64).ln()).collect()
         }
     }
-}
-
-/// How over-confident a fit to the oldest rows is on the newest ones.
-fn held_out_temperature(
-    schema: &Schema,
-    recipe: &Recipe,
-    parameters: &Parameters,
-    rows: &[TrainRow<'_>],
-    names: &[String],
-    of_row: &[usize],
-) -> Result<f64, FitError> {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of a row count")]
-    let split = rows.len() - (rows.len() as f64 * JUDGES) as usize;
-    let (older, newer) = rows.split_at(split);
-    let targets = Targets::read(schema, older)?;
-    let Targets::Classes { names: known, .. } = &targets else { return Ok(1.0) };
-    if known.len() < 2 {
-        return Ok(1.0);
-    }
-    let anchor = constant(older, &targets);
-    let answers = Answers::Classes { anchor: anchor.clone(), names: known.clone(), temperature: 1.0 };
-    let estimator = estimator(schema, recipe, parameters, older, &targets)?;
-    let judged: Vec<Judged> = newer
-        .iter()
-        .zip(&of_row[split..])
-        // A class that the older rows do not have says nothing of confidence.
-        .filter_map(|(row, class)| {
-            let class = known.binary_search(&names[*class]).ok()?;
-            Some(Judged { scores: estimator.scores(row.features, &answers), class, weight: row.weight })
-        })
-        .collect();
-    Ok(if judged.is_empty() { 1.0 } else { temperature(&judged, &anchor) })
 }

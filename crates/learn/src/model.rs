@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 use tidemill_domain::{Algorithm, ContentHash, Output, Value};
 
 use crate::boosting::Boosting;
-use crate::calibrate::softmax;
+use crate::calibrate::{Judged, softmax, temperature};
 use crate::ensemble::Ensemble;
 use crate::error::BundleError;
+use crate::fit::TrainRow;
 use crate::linear::Linear;
 use crate::mlp::Mlp;
 use crate::target::Unit;
@@ -17,6 +18,9 @@ use crate::validate::finite;
 
 /// The version of the artefact's format.
 pub const FORMAT: u32 = 1;
+
+/// Below so many rows, calibration has too little to go by.
+const FEWEST_TO_CALIBRATE: usize = 40;
 
 /// A fitted model with its preprocessing. It predicts the same bits wherever it is loaded.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -120,6 +124,37 @@ impl Model {
     #[must_use]
     pub fn predict_many(&self, rows: &[&[Value]]) -> Vec<Output> {
         rows.iter().map(|row| self.predict(row)).collect()
+    }
+
+    /// How over-confident it is on rows that it did not learn from: the temperature in 1 to 10 at which their log loss is
+    /// least. `None` for numbers, for a model that looks at no feature, and where too few of the rows are of its classes.
+    #[must_use]
+    pub fn temperature_on(&self, rows: &[TrainRow<'_>]) -> Option<f64> {
+        let Answers::Classes { anchor, names, .. } = &self.answers else { return None };
+        if matches!(self.estimator, Estimator::Constant(_)) {
+            return None;
+        }
+        let judged: Vec<Judged> = rows
+            .iter()
+            .filter_map(|row| {
+                let Value::Text(name) = row.target else { return None };
+                // A class that it does not know says nothing of its confidence.
+                let class = names.binary_search(name).ok()?;
+                let scores = self.estimator.scores(row.features, &self.answers);
+                Some(Judged { scores, class, weight: row.weight })
+            })
+            .collect();
+        (judged.len() >= FEWEST_TO_CALIBRATE).then(|| temperature(&judged, anchor))
+    }
+
+    /// The same model, whose confidence is drawn to that of the class frequencies by this temperature (0.01 to 100; 1 leaves
+    /// it as it is).
+    #[must_use]
+    pub fn tempered(mut self, by: f64) -> Self {
+        if let Answers::Classes { temperature, .. } = &mut self.answers {
+            *temperature = by.clamp(0.01, 100.0);
+        }
+        self
     }
 
     /// The family of its learner.

@@ -35,16 +35,7 @@ pub enum Scale {
 
 use Scale::{Integer, Linear, Log, LogInteger};
 
-const CALIBRATE: Dimension = Dimension {
-    name: "calibrate",
-    scale: Integer,
-    low: 0.0,
-    high: 1.0,
-    default: 1.0,
-    about: "1: probabilities are tempered by how over-confident a fit to the oldest 80 % was on the newest 20 %; costs a second fit",
-};
-
-const BOOSTING: [Dimension; 3] = [
+const BOOSTING: [Dimension; 2] = [
     Dimension {
         name: "budget",
         scale: Linear,
@@ -53,7 +44,6 @@ const BOOSTING: [Dimension; 3] = [
         default: 1.0,
         about: "how far to go: steps are ten times smaller per unit, and time grows two- to fourfold per 0.5",
     },
-    CALIBRATE,
     Dimension {
         name: "max_bin",
         scale: LogInteger,
@@ -64,8 +54,7 @@ const BOOSTING: [Dimension; 3] = [
     },
 ];
 
-const LINEAR: [Dimension; 4] = [
-    CALIBRATE,
+const LINEAR: [Dimension; 3] = [
     Dimension {
         name: "degree",
         scale: Integer,
@@ -92,8 +81,7 @@ const LINEAR: [Dimension; 4] = [
     },
 ];
 
-const MLP: [Dimension; 6] = [
-    CALIBRATE,
+const MLP: [Dimension; 5] = [
     Dimension {
         name: "epochs",
         scale: LogInteger,
@@ -289,6 +277,6 @@ mod tests {
         let mistakes = check(Algorithm::Linear, &given).unwrap_err();
         assert_eq!(mistakes.len(), 4);
         assert!(mistakes[0].contains("from 1 to 2"), "{mistakes:?}");
-        assert!(mistakes[1].contains("calibrate, degree, knots, l2"), "{mistakes:?}");
+        assert!(mistakes[1].contains("degree, knots, l2"), "{mistakes:?}");
     }
 }

@@ -54,6 +54,7 @@ impl RunTrials {
         };
         Ok(Ok(TrialResult {
             score: trained.score,
+            temperature: trained.temperature,
             metrics: trained.metrics,
             rows: trained.rows,
             artefact,

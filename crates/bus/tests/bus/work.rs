@@ -25,6 +25,7 @@ fn trial(n: u64) -> Outgoing {
         purpose: Purpose::Search,
         choice: choice(),
         members: Vec::new(),
+        temperature: None,
         seed: n,
         schema: schema(),
         metric: Metric::LogLoss,

@@ -209,6 +209,7 @@ fn trial(n: u64) -> TrialJob {
         purpose: Purpose::Search,
         choice: Choice { algorithm: Algorithm::Linear, parameters: BTreeMap::new(), strategy: Strategy::All },
         members: Vec::new(),
+        temperature: None,
         seed: n,
         schema: schema(),
         metric: Metric::LogLoss,

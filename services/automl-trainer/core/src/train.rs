@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use tidemill_domain::{CleanRow, Loss, Scores, Value};
+use tidemill_domain::{CleanRow, Loss, Scores};
 use tidemill_events::dataset::{RowRange, is_reserved};
 use tidemill_events::model::{Profile, sketch_size};
 use tidemill_events::training::{Choice, Purpose, TrialJob};
@@ -18,6 +18,8 @@ const ANSWERED: usize = 4_000;
 pub struct Trained {
     /// The mean loss on the rows to be scored on; none for a refit.
     pub score: Option<f64>,
+    /// How over-confident it was on the rows to be scored on, which the score allows for.
+    pub temperature: Option<f64>,
     /// Metrics by name.
     pub metrics: BTreeMap<String, f64>,
     /// Rows learned from.
@@ -64,24 +66,37 @@ pub fn run(job: &TrialJob, start: u64, rows: &[CleanRow]) -> Result<Trained, Tri
     let train_rows = taught(job.train);
     let n_rows = train_rows.len() as u64;
     let model = if job.members.is_empty() {
-        learn(&job.choice, &train_rows)?
+        learn(&job.choice, &train_rows)?.tempered(job.temperature.unwrap_or(1.0))
     } else {
-        let members = job.members.iter();
-        let members = members.map(|m| Ok((m.weight, learn(&m.choice, &taught(m.train))?)));
+        let members = job.members.iter().map(|m| {
+            let model = learn(&m.choice, &taught(m.train))?;
+            Ok((m.weight, model.tempered(m.temperature.unwrap_or(1.0))))
+        });
         ensemble(members.collect::<Result<_, _>>()?).map_err(TrialError::Fit)?
     };
     match job.purpose {
         Purpose::Search => {
-            let scored = numbered().filter(|(number, _)| within(job.validate, *number)).map(|(_, row)| row);
+            // Its temperature is learned from these rows, so that the reserved ones are left out here too.
+            let judges = taught(job.validate);
+            let temperature = model.temperature_on(&judges);
+            let model = model.tempered(temperature.unwrap_or(1.0));
             let (score, metrics) =
-                score(&model, job.metric.loss(), scored).ok_or(TrialError::NothingScored(job.validate))?;
-            Ok(Trained { score: Some(score), metrics, rows: n_rows, artefact: None, profile: None })
+                score(&model, job.metric.loss(), &judges).ok_or(TrialError::NothingScored(job.validate))?;
+            Ok(Trained {
+                score: Some(score),
+                temperature,
+                metrics,
+                rows: n_rows,
+                artefact: None,
+                profile: None,
+            })
         }
         Purpose::Refit => {
             let profile = profile(job, &model, &train_rows);
             let artefact = model.to_bytes().map_err(TrialError::Artefact)?;
             Ok(Trained {
                 score: None,
+                temperature: None,
                 metrics: BTreeMap::new(),
                 rows: n_rows,
                 artefact: Some(artefact),
@@ -102,21 +117,15 @@ fn profile(job: &TrialJob, model: &Model, rows: &[TrainRow<'_>]) -> Profile {
     profile
 }
 
-fn score<'a>(
-    model: &Model,
-    loss: Loss,
-    rows: impl Iterator<Item = &'a CleanRow>,
-) -> Option<(f64, BTreeMap<String, f64>)> {
-    let rows: Vec<&CleanRow> = rows.filter(|r| r.label.is_some()).collect();
-    let features: Vec<&[Value]> = rows.iter().map(|r| r.features.as_slice()).collect();
+fn score(model: &Model, loss: Loss, rows: &[TrainRow<'_>]) -> Option<(f64, BTreeMap<String, f64>)> {
     let (mut sum, mut n_scored) = (0.0, 0_u64);
     let mut scores = Scores::default();
-    for (row, output) in rows.iter().zip(model.predict_many(&features)) {
-        let Some(label) = &row.label else { continue };
-        if let Some(x) = loss.of(&output, &label.value) {
+    for row in rows {
+        let output = model.predict(row.features);
+        if let Some(x) = loss.of(&output, row.target) {
             sum += x;
             n_scored += 1;
-            scores.add(&output, &label.value);
+            scores.add(&output, row.target);
         }
     }
     (n_scored > 0).then(|| (sum / n_scored as f64, scores.all()))

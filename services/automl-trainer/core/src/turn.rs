@@ -26,6 +26,15 @@ pub(crate) enum Next {
     GiveUp,
 }
 
+/// A trial of the search that gave a score.
+#[derive(Clone, Debug)]
+struct Done {
+    trial: TrialId,
+    choice: Choice,
+    score: f64,
+    temperature: Option<f64>,
+}
+
 /// A turn from its acceptance to its candidate.
 #[derive(Clone, Debug)]
 pub(crate) struct Turn {
@@ -37,7 +46,7 @@ pub(crate) struct Turn {
     planned: u32,
     spent: Span,
     running: BTreeMap<TrialId, TrialJob>,
-    done: Vec<(TrialId, Choice, f64)>,
+    done: Vec<Done>,
     memory: Memory,
     refits_failed: usize,
 }
@@ -74,9 +83,10 @@ impl Turn {
     /// Takes a trial's end; `None` if the trial is not awaited, so that the first report counts.
     pub(crate) fn finish(&mut self, trial: &TrialId, result: Option<&TrialResult>) -> Option<TrialJob> {
         let job = self.running.remove(trial)?;
-        match (job.purpose, result.and_then(|r| r.score)) {
-            (Purpose::Search, Some(score)) => {
-                self.done.push((trial.clone(), job.choice.clone(), score));
+        match (job.purpose, result.and_then(|r| Some((r.score?, r.temperature)))) {
+            (Purpose::Search, Some((score, temperature))) => {
+                let (trial, choice) = (trial.clone(), job.choice.clone());
+                self.done.push(Done { trial, choice, score, temperature });
             }
             (Purpose::Refit, _) if result.is_none_or(|r| r.artefact.is_none() || r.profile.is_none()) => {
                 self.refits_failed += 1;
@@ -126,18 +136,18 @@ impl Turn {
 
     /// What the turn found out, to be remembered by later turns.
     pub(crate) fn results(&self) -> Vec<(Choice, f64)> {
-        self.done.iter().map(|(_, choice, score)| (choice.clone(), *score)).collect()
+        self.done.iter().map(|d| (d.choice.clone(), d.score)).collect()
     }
 
     /// The trials, best first: by this turn's scores seen together with those of earlier turns.
     fn standings(&self) -> Vec<Standing> {
-        let best = self.done.iter().map(|d| d.2).fold(f64::INFINITY, f64::min);
+        let best = self.done.iter().map(|d| d.score).fold(f64::INFINITY, f64::min);
         let mut all: Vec<(f64, Standing)> = self
             .done
             .iter()
-            .map(|(trial, choice, score)| {
-                let standing = Standing { trial: trial.clone(), choice: choice.clone(), score: *score };
-                (self.memory.on_the_whole(choice, score - best), standing)
+            .map(|d| {
+                let standing = Standing { trial: d.trial.clone(), choice: d.choice.clone(), score: d.score };
+                (self.memory.on_the_whole(&d.choice, d.score - best), standing)
             })
             .collect();
         all.sort_by(|a, b| a.0.total_cmp(&b.0).then_with(|| a.1.trial.cmp(&b.1.trial)));
@@ -149,8 +159,7 @@ impl Turn {
         if n == 0 {
             return Vec::new();
         }
-        let done =
-            self.done.iter().map(|(_, choice, score)| Past { proposal: proposal(choice), score: *score });
+        let done = self.done.iter().map(|d| Past { proposal: proposal(&d.choice), score: d.score });
         let running = self.running.values();
         let running = running.map(|job| Past { proposal: proposal(&job.choice), score: f64::INFINITY });
         let known: Vec<Past> = done.chain(running).collect();
@@ -183,7 +192,13 @@ impl Turn {
             (2.., failed) => standings.get(failed - 1),
             (_, failed) => standings.get(failed),
         };
-        Some(self.job(Purpose::Refit, lone?.choice.clone()))
+        let Standing { trial, choice, .. } = lone?;
+        Some(TrialJob { temperature: self.temperature(trial), ..self.job(Purpose::Refit, choice.clone()) })
+    }
+
+    /// How a trial's confidence is to be tempered.
+    fn temperature(&self, trial: &TrialId) -> Option<f64> {
+        self.done.iter().find(|d| &d.trial == trial).and_then(|d| d.temperature)
     }
 
     fn joint(&self, best: &[Standing]) -> TrialJob {
@@ -193,6 +208,7 @@ impl Turn {
             choice: s.choice.clone(),
             train: self.split.refit(s.choice.strategy),
             weight,
+            temperature: self.temperature(&s.trial),
         };
         let members: Vec<Member> = best.iter().map(member).collect();
         let lone = members.iter().map(|m| self.job(Purpose::Refit, m.choice.clone()));
@@ -239,6 +255,7 @@ impl Turn {
             trial,
             choice,
             members: Vec::new(),
+            temperature: None,
             schema: schema.clone(),
             metric: self.spec.training.metric,
             dataset: self.catalogue.dataset.clone().unwrap_or_else(|| tidemill_domain::DatasetId::new("")),

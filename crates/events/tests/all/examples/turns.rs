@@ -143,7 +143,7 @@ pub(super) fn located() -> Located {
 
 pub(super) fn members() -> Vec<Member> {
     let train = RowRange { from: 0, to: 800 };
-    vec![Member { trial: trial(), choice: choice(), train, weight: 0.5 }]
+    vec![Member { trial: trial(), choice: choice(), train, weight: 0.5, temperature: Some(1.5) }]
 }
 
 pub(super) fn job() -> TrialJob {
@@ -154,6 +154,7 @@ pub(super) fn job() -> TrialJob {
         purpose: Purpose::Search,
         choice: choice(),
         members: members(),
+        temperature: None,
         seed: 42,
         schema: schema(),
         metric: Metric::LogLoss,
@@ -168,6 +169,7 @@ pub(super) fn job() -> TrialJob {
 pub(super) fn result() -> TrialResult {
     TrialResult {
         score: Some(0.4375),
+        temperature: Some(1.5),
         metrics: scores().all(),
         rows: 800,
         artefact: Some(ContentHash::of(b"challenger")),

@@ -195,6 +195,7 @@ impl History {
             purpose,
             choice: choice(algorithm),
             members: Vec::new(),
+            temperature: None,
             seed: 7,
             schema: self.spec.schema.clone(),
             metric: Metric::LogLoss,
@@ -210,6 +211,7 @@ impl History {
     pub(super) fn finish(&mut self, n: u64, trial: &str, score: Option<f64>, cpu_seconds: f64) {
         let result = TrialResult {
             score,
+            temperature: None,
             metrics: BTreeMap::from([("accuracy".into(), 0.8)]),
             rows: 76,
             artefact: score.is_none().then(|| ContentHash::of(b"model")),
