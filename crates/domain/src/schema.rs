@@ -54,6 +54,22 @@ pub enum FeatureKind {
     },
 }
 
+impl FeatureKind {
+    /// A cell as it was sent, in the type of the feature: a number also where it is written as text, the name of a category
+    /// without the white space around it and also where it is written as a number. Missing stays missing; `None` for what
+    /// cannot be read so. Limits and lists are not looked at: rows to learn from must keep to them, rows to answer need not.
+    #[must_use]
+    pub fn typed(&self, cell: &Value) -> Option<Value> {
+        match (self, cell) {
+            (_, Value::Missing) => Some(Value::Missing),
+            (Self::Numeric { .. }, cell) => cell.as_finite().map(Value::Number),
+            (Self::Categorical { .. }, cell) => {
+                cell.category().map(|name| Value::Text(name.trim().to_owned()))
+            }
+        }
+    }
+}
+
 /// What is predicted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Target {
@@ -145,5 +161,31 @@ pub fn describe(value: &Value) -> String {
         }
         Value::Text(s) => format!("the text \"{s}\""),
         Value::Missing => "missing".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cell_is_brought_into_the_type_of_its_feature() {
+        let numeric = FeatureKind::Numeric { min: Some(0.0), max: Some(1.0) };
+        let categorical = FeatureKind::Categorical { values: Some(vec!["a".into()]) };
+        let text = |t: &str| Value::Text(t.into());
+        let cases = [
+            (&numeric, Value::Number(7.0), Some(Value::Number(7.0))),
+            (&numeric, text(" 7.5 "), Some(Value::Number(7.5))),
+            (&numeric, text("many"), None),
+            (&numeric, text("inf"), None),
+            (&numeric, Value::Number(f64::NAN), None),
+            (&numeric, Value::Missing, Some(Value::Missing)),
+            (&categorical, text(" b "), Some(text("b"))),
+            (&categorical, Value::Number(2.0), Some(text("2"))),
+            (&categorical, Value::Missing, Some(Value::Missing)),
+        ];
+        for (kind, cell, expected) in cases {
+            assert_eq!(kind.typed(&cell), expected, "{cell:?}");
+        }
     }
 }

@@ -27,6 +27,17 @@ impl Value {
         }
     }
 
+    /// The number, if it is a finite one, also one that is written as text.
+    #[must_use]
+    pub fn as_finite(&self) -> Option<f64> {
+        let number = match self {
+            Self::Number(x) => Some(*x),
+            Self::Text(text) => text.trim().parse().ok(),
+            Self::Missing => None,
+        };
+        number.filter(|x| x.is_finite())
+    }
+
     /// The text, if it is one.
     #[must_use]
     pub fn text(&self) -> Option<&str> {

@@ -43,13 +43,18 @@ pub(crate) fn answer(
     request: v1::PredictRequest,
 ) -> Result<v1::PredictResponse, Status> {
     if !in_force.is_complete {
-        return Err(Status::unavailable("the predictor has just started and still reads the log: try again"));
+        return Err(Status::unavailable(
+            "the predictor has just started: its data folder is empty, and it has not read the log to its end yet: try again",
+        ));
     }
     let name = request.r#loop;
     let known = LoopId::new(name.as_str()).ok().and_then(|id| Some((in_force.loops.get(&id)?, id)));
     let Some((state, loop_id)) = known.filter(|(state, _)| state.spec_version > 0) else {
         let shown: String = name.chars().take(80).collect();
-        return Err(Status::not_found(format!("no loop {shown:?} is applied: apply its loop file first")));
+        return Err(Status::not_found(format!(
+            "no loop {shown:?} is applied: {}; apply its loop file first",
+            in_force.names()
+        )));
     };
     let has_id = !request.prediction_id.is_empty();
     let mut record = PredictionRecord {
@@ -65,9 +70,12 @@ pub(crate) fn answer(
     }
     let key = record.entity.as_deref().unwrap_or(record.prediction_id.as_str());
     let Some(parts) = state.serving.parts(&loop_id, key) else {
-        let is_loading = state.wanted != state.serving.table_version(&loop_id);
+        let is_behind = state.wanted != state.serving.table_version(&loop_id);
         // While the very first model is being loaded there is none yet, as a moment before.
-        if is_loading && state.serving.scorers.is_empty() && state.wanted > FIRST_TABLE {
+        let is_first = state.wanted <= FIRST_TABLE;
+        if state.serving.lacks_champion(&loop_id)
+            || (is_behind && !is_first && state.serving.scorers.is_empty())
+        {
             return Err(Status::unavailable(format!(
                 "the model of loop {loop_id} is being loaded: try again"
             )));

@@ -22,6 +22,11 @@ struct ByReason {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ByFile {
+    file: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct ByLoop {
     r#loop: String,
 }
@@ -29,14 +34,29 @@ struct ByLoop {
 /// Why a prediction is not logged, or not by every model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shed {
-    /// Too many wait.
+    /// Too many wait in memory to be written down.
     QueueFull,
     /// The bus refuses them for good.
     Refused,
     /// A model that only scores failed; the answer is logged.
     ScorerFailed,
-    /// The predictor stopped before the bus came back.
-    Stopped,
+    /// What was written down cannot be read any more.
+    SpoolDamaged,
+    /// They cannot be written down.
+    SpoolFailed,
+    /// As much is written down as may be.
+    SpoolFull,
+}
+
+/// What was found damaged in the data folder, and passed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Damage {
+    /// A model.
+    Artefact,
+    /// A route table.
+    LoopFile,
+    /// The mark up to where the bus has everything.
+    SpoolMark,
 }
 
 /// The counters. Clones share them.
@@ -48,7 +68,12 @@ pub(crate) struct Counted {
     table: Family<ByLoop, Gauge>,
     pub(crate) models: Gauge,
     pub(crate) load_failures: Counter,
+    pub(crate) read_failures: Counter,
+    pub(crate) disk_failures: Counter,
+    damaged: Family<ByFile, Counter>,
     pub(crate) queue: Gauge,
+    pub(crate) spool_rows: Gauge,
+    pub(crate) spool_bytes: Gauge,
     pub(crate) logged: Counter,
 }
 
@@ -62,7 +87,12 @@ impl Counted {
             table: Family::default(),
             models: Gauge::default(),
             load_failures: Counter::default(),
+            read_failures: Counter::default(),
+            disk_failures: Counter::default(),
+            damaged: Family::default(),
             queue: Gauge::default(),
+            spool_rows: Gauge::default(),
+            spool_bytes: Gauge::default(),
             logged: Counter::default(),
         };
         let name = |what: &str| format!("predictor_{what}");
@@ -84,7 +114,32 @@ impl Counted {
             "Tries to load a model that failed",
             counted.load_failures.clone(),
         );
-        metrics.register(&name("log_queue"), "Predictions that wait for the bus", counted.queue.clone());
+        metrics.register(
+            &name("log_read_failures"),
+            "Tries to read the loops' log that failed for good",
+            counted.read_failures.clone(),
+        );
+        metrics.register(
+            &name("disk_failures"),
+            "Tries to use the data folder that failed",
+            counted.disk_failures.clone(),
+        );
+        metrics.register(
+            &name("damaged_files"),
+            "Files of the data folder that were passed over because they are damaged",
+            counted.damaged.clone(),
+        );
+        metrics.register(
+            &name("log_queue"),
+            "Predictions that wait in memory to be written down",
+            counted.queue.clone(),
+        );
+        metrics.register(
+            &name("spool_rows"),
+            "Predictions on disk that wait for the bus",
+            counted.spool_rows.clone(),
+        );
+        metrics.register(&name("spool_bytes"), "Bytes that the spool takes", counted.spool_bytes.clone());
         metrics.register(&name("logged"), "Predictions that the bus has", counted.logged.clone());
         counted
     }
@@ -102,9 +157,20 @@ impl Counted {
             Shed::QueueFull => "queue_full",
             Shed::Refused => "refused_by_bus",
             Shed::ScorerFailed => "scorer_failed",
-            Shed::Stopped => "stopped",
+            Shed::SpoolDamaged => "spool_damaged",
+            Shed::SpoolFailed => "spool_failed",
+            Shed::SpoolFull => "spool_full",
         };
         self.shed.get_or_create(&ByReason { reason }).inc_by(rows);
+    }
+
+    pub(crate) fn damaged(&self, what: Damage) {
+        let file = match what {
+            Damage::Artefact => "artefact",
+            Damage::LoopFile => "loop",
+            Damage::SpoolMark => "spool_mark",
+        };
+        self.damaged.get_or_create(&ByFile { file }).inc();
     }
 
     pub(crate) fn table(&self, loop_id: &LoopId, version: u64) {

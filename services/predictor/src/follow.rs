@@ -1,92 +1,31 @@
-//! Follows the loops' log, and puts a table in force once all its models are loaded. Until then the one before it answers:
-//! a swap fails no request, and a model that cannot be loaded stops nothing but itself.
+//! Puts in force what was kept on disk, then follows the loops' log, and puts a table in force once all its models are loaded.
+//! Until then the one before it answers: a swap fails no request, and a model that cannot be loaded stops nothing but itself.
 
 use std::collections::BTreeMap;
-use std::future::Future;
+use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
 
-use prometheus_client::metrics::counter::Counter;
-use tidemill_bus::{Backoff, Bus, Error, Item, ReadFrom, Reader, chain};
+use tidemill_bus::{Backoff, chain};
 use tidemill_domain::{ContentHash, LoopId};
-use tidemill_events::stream::{Role, Stream};
 use tidemill_events::{Event, Recorded};
 use tidemill_predictor_core::Router;
-use tidemill_service::{Health, Metrics, PartState};
+use tidemill_service::{Health, PartState};
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
-use tracing::{info, warn};
+use tokio::time::sleep;
+use tracing::{error, info};
 
+use crate::control::Control;
 use crate::counted::Counted;
-use crate::load::{Artefacts, Schemas, Wanted, load_all};
+use crate::keep::Kept;
+use crate::load::{Artefacts, Schemas, Wanted, load_all, load_some};
 use crate::serving::{LoopState, Serving, Snapshot};
+use crate::shelf::Shelf;
 
 /// The part of the process that readiness speaks of.
 pub(crate) const PART: &str = "predictor";
 /// Schemas remembered for each loop. A model that is older than so many changes of shape cannot be loaded any more.
 const MAX_SCHEMAS: usize = 64;
-const BATCH: usize = 256;
-const WAIT: Duration = Duration::from_millis(500);
-
-/// The loops' log, in order.
-pub trait Control: Send + 'static {
-    /// The next events, none after a short while. May be dropped while it waits, and must then lose nothing.
-    fn next(&mut self) -> impl Future<Output = Result<Vec<Recorded>, Error>> + Send;
-
-    /// Whether everything was read that was there when reading began.
-    fn caught_up(&self) -> bool;
-}
-
-/// The log on the bus, opened as soon as the bus is there.
-pub(crate) struct BusControl {
-    bus: Bus,
-    reader: Option<Reader>,
-    backoff: Backoff,
-    poison: Counter,
-}
-
-impl BusControl {
-    pub(crate) fn new(bus: Bus, metrics: &Metrics) -> Self {
-        let poison = Counter::default();
-        metrics.register("predictor_poison", "Messages of the loops' log that are no events", poison.clone());
-        Self { bus, reader: None, backoff: Backoff::default(), poison }
-    }
-
-    async fn open(&mut self) -> Result<(), Error> {
-        // The filter of every role that reads control.
-        match Reader::open(&self.bus, ReadFrom::first(Stream::Loop, Role::deployer().filter)).await {
-            Ok(reader) => self.reader = Some(reader),
-            Err(error) if error.is_fatal() => return Err(error),
-            Err(error) => {
-                warn!(error = chain(&error), "the log of the loops cannot be read yet");
-                tokio::time::sleep(self.backoff.pause()).await;
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Control for BusControl {
-    async fn next(&mut self) -> Result<Vec<Recorded>, Error> {
-        let Some(reader) = &mut self.reader else {
-            self.open().await?;
-            return Ok(Vec::new());
-        };
-        let items = reader.next_batch(BATCH, WAIT).await?;
-        let events = items.into_iter().filter_map(|item| match item {
-            Item::Event(received) => Some(received.event),
-            Item::Poison(_) => {
-                self.poison.inc();
-                None
-            }
-        });
-        Ok(events.collect())
-    }
-
-    fn caught_up(&self) -> bool {
-        self.reader.as_ref().is_some_and(Reader::caught_up)
-    }
-}
 
 /// What the log says of one loop.
 #[derive(Default)]
@@ -97,6 +36,8 @@ struct Known {
     order: Vec<ContentHash>,
     changed: bool,
     loading: Option<AbortHandle>,
+    /// How many loads have begun; only what the last one gives comes into force.
+    loads: u64,
 }
 
 impl Known {
@@ -116,30 +57,33 @@ impl Known {
 }
 
 pub(crate) struct Follower<A> {
-    artefacts: Arc<A>,
+    shelf: Arc<Shelf<A>>,
     loops: BTreeMap<LoopId, Known>,
-    loading: JoinSet<(LoopId, Arc<Serving>)>,
+    loading: JoinSet<Loaded>,
     in_force: watch::Sender<Arc<Snapshot>>,
     counted: Counted,
     health: Health,
 }
 
+/// A load that ended: of which loop, the which of that loop, and what it loaded.
+type Loaded = (LoopId, u64, Arc<Serving>);
+
 impl<A: Artefacts> Follower<A> {
     pub(crate) fn new(
-        artefacts: Arc<A>,
+        shelf: Arc<Shelf<A>>,
         in_force: watch::Sender<Arc<Snapshot>>,
         counted: Counted,
         health: Health,
     ) -> Self {
-        Self { artefacts, loops: BTreeMap::new(), loading: JoinSet::new(), in_force, counted, health }
+        Self { shelf, loops: BTreeMap::new(), loading: JoinSet::new(), in_force, counted, health }
     }
 
-    /// Follows until it is dropped.
-    ///
-    /// # Errors
-    /// When the log can not be read, and trying again cannot help.
-    pub(crate) async fn run(mut self, mut control: impl Control) -> Result<(), Error> {
+    /// Puts in force what was kept, and then follows until it is dropped, whatever becomes of the log: a predictor that
+    /// cannot read it goes on with what it has.
+    pub(crate) async fn run(mut self, kept: Vec<Kept>, mut control: impl Control) -> Infallible {
         self.health.set(PART, PartState::CatchingUp);
+        self.restore(kept).await;
+        let mut backoff = Backoff::default();
         loop {
             // Of the past only the last table counts.
             if control.caught_up() {
@@ -148,40 +92,90 @@ impl<A: Artefacts> Follower<A> {
             tokio::select! {
                 Some(loaded) = self.loading.join_next(), if !self.loading.is_empty() => {
                     // A load that was overtaken ends without a result.
-                    if let Ok((loop_id, serving)) = loaded {
-                        self.put_in_force(&loop_id, serving);
+                    if let Ok((loop_id, load, serving)) = loaded {
+                        self.put_in_force(&loop_id, load, serving);
                     }
                 }
-                events = control.next() => {
-                    for event in events? {
-                        self.loops.entry(event.subject.loop_id.clone()).or_default().fold(&event);
+                events = control.next() => match events {
+                    Ok(events) => {
+                        backoff.reset();
+                        for event in events {
+                            self.loops.entry(event.subject.loop_id.clone()).or_default().fold(&event);
+                        }
+                    }
+                    Err(error) => {
+                        self.counted.read_failures.inc();
+                        error!(error = chain(&error), "the log of the loops cannot be read, what is in force stays");
+                        sleep(backoff.pause()).await;
                     }
                 }
             }
         }
     }
 
+    /// Puts in force whatever of it can be loaded from the data folder, and begins to load the rest from the store. The log
+    /// is read from its beginning all the same, and what it says replaces this.
+    async fn restore(&mut self, kept: Vec<Kept>) {
+        let mut answering = 0;
+        for Kept { loop_id, router, schemas } in kept {
+            let schemas = schemas.into_iter().map(|s| (s.hash(), Arc::new(s))).collect();
+            let mut wanted = Wanted { loop_id: loop_id.clone(), router, schemas, known: BTreeMap::new() };
+            let serving = load_some(&self.shelf.kept, &wanted, &self.counted).await;
+            let table = serving.table_version(&loop_id);
+            answering += usize::from(!serving.lacks_champion(&loop_id));
+            let spec_version = wanted.router.spec(&loop_id).map_or(0, |applied| applied.version);
+            self.in_force.send_modify(|snapshot| {
+                let mut next = Snapshot::clone(snapshot);
+                next.is_complete = true;
+                let state = LoopState { serving: Arc::clone(&serving), wanted: table, spec_version };
+                next.loops.insert(loop_id.clone(), state);
+                *snapshot = Arc::new(next);
+            });
+            self.count(&loop_id, table);
+            info!(%loop_id, table, whole = serving.is_whole(), "in force, as it was kept on disk");
+            if !serving.is_whole() {
+                wanted.known = serving.scorers.clone();
+                self.load(wanted);
+            }
+        }
+        if answering > 0 {
+            self.health.set(PART, PartState::Live);
+        }
+    }
+
+    fn load(&mut self, wanted: Wanted) {
+        let loop_id = wanted.loop_id.clone();
+        let known = self.loops.entry(loop_id.clone()).or_default();
+        if let Some(overtaken) = known.loading.take() {
+            overtaken.abort();
+        }
+        known.loads += 1;
+        let n = known.loads;
+        let load = load_all(Arc::clone(&self.shelf), wanted, self.counted.clone());
+        known.loading = Some(self.loading.spawn(async move { (loop_id, n, load.await) }));
+    }
+
     fn load_what_changed(&mut self) {
+        let mut changed = Vec::new();
         for (loop_id, known) in self.loops.iter_mut().filter(|(_, known)| known.changed) {
             known.changed = false;
-            if let Some(overtaken) = known.loading.take() {
-                overtaken.abort();
-            }
             let now = self.in_force.borrow().loops.get(loop_id).cloned().unwrap_or_default();
-            let wanted = Wanted {
+            changed.push(Wanted {
                 loop_id: loop_id.clone(),
                 router: known.router.clone(),
                 schemas: known.schemas.clone(),
                 known: now.serving.scorers.clone(),
-            };
-            let load = load_all(Arc::clone(&self.artefacts), wanted, self.counted.clone());
-            let id = loop_id.clone();
-            known.loading = Some(self.loading.spawn(async move { (id, load.await) }));
+            });
         }
-        let states: Vec<_> = self.loops.iter().map(|(id, known)| (id.clone(), known.wanted(id))).collect();
+        for wanted in changed {
+            self.load(wanted);
+        }
+        // A loop of which the log says nothing stays as it was kept.
+        let said = self.loops.iter().map(|(id, known)| (id.clone(), known.wanted(id)));
+        let states: Vec<_> = said.filter(|(_, wanted)| *wanted != (0, 0)).collect();
         let is_ready = self.loading.is_empty();
         self.in_force.send_if_modified(|snapshot| {
-            let is_same = snapshot.is_complete
+            let is_same = snapshot.is_current
                 && states
                     .iter()
                     .all(|(id, wanted)| snapshot.loops.get(id).map(LoopState::wanted_pair) == Some(*wanted));
@@ -189,7 +183,7 @@ impl<A: Artefacts> Follower<A> {
                 return false;
             }
             let mut next = Snapshot::clone(snapshot);
-            next.is_complete = true;
+            (next.is_complete, next.is_current) = (true, true);
             for (id, (wanted, spec_version)) in &states {
                 let state = next.loops.entry(id.clone()).or_default();
                 (state.wanted, state.spec_version) = (*wanted, *spec_version);
@@ -203,9 +197,8 @@ impl<A: Artefacts> Follower<A> {
         }
     }
 
-    fn put_in_force(&mut self, loop_id: &LoopId, serving: Arc<Serving>) {
-        let now = self.in_force.borrow().loops.get(loop_id).and_then(|state| state.serving.router.position());
-        if serving.router.position() < now {
+    fn put_in_force(&mut self, loop_id: &LoopId, load: u64, serving: Arc<Serving>) {
+        if self.loops.get(loop_id).is_none_or(|known| known.loads != load) {
             // It was overtaken just as it ended.
             return;
         }
@@ -215,11 +208,15 @@ impl<A: Artefacts> Follower<A> {
             next.loops.entry(loop_id.clone()).or_default().serving = Arc::clone(&serving);
             *snapshot = Arc::new(next);
         });
+        self.count(loop_id, table);
+        info!(%loop_id, table, "in force");
+    }
+
+    fn count(&self, loop_id: &LoopId, table: u64) {
         let models: usize =
             self.in_force.borrow().loops.values().map(|state| state.serving.scorers.len()).sum();
         self.counted.models.set(i64::try_from(models).unwrap_or(i64::MAX));
         self.counted.table(loop_id, table);
-        info!(%loop_id, table, "in force");
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tidemill_bus::error::Cause;
 use tidemill_bus::{Backoff, chain};
-use tidemill_domain::{ContentHash, LoopId, ModelVersion, Schema};
+use tidemill_domain::{Code, ContentHash, LoopId, ModelVersion, Schema};
 use tidemill_learn::{BundleError, Model};
 use tidemill_predictor_core::Router;
 use tidemill_store::Store;
@@ -35,15 +35,15 @@ impl Artefacts for Store {
 /// Why a model cannot be loaded.
 #[derive(Debug, thiserror::Error)]
 enum LoadError {
-    #[error("the artefact {0} cannot be read")]
+    #[error("{code} the artefact {0} cannot be read", code = Code::ModelUnloadable)]
     Artefact(ContentHash, #[source] Cause),
-    #[error("the artefact {0} is no model")]
+    #[error("{code} the artefact {0} is no model", code = Code::ModelUnloadable)]
     Bundle(ContentHash, #[source] BundleError),
-    #[error("what lies under {wanted} hashes to {found}")]
+    #[error("{code} what lies under {wanted} hashes to {found}", code = Code::ObjectDamaged)]
     Damaged { wanted: ContentHash, found: ContentHash },
-    #[error("reading the artefact {0} was interrupted")]
+    #[error("{code} reading the artefact {0} was interrupted", code = Code::ModelUnloadable)]
     Interrupted(ContentHash, #[source] JoinError),
-    #[error("the model was trained under the schema {0}, which no spec of the loop had")]
+    #[error("{code} the model was trained under the schema {0}, which no spec of the loop had", code = Code::SchemaDiffers)]
     Schema(ContentHash),
 }
 
@@ -57,6 +57,28 @@ pub(crate) struct Wanted {
     pub(crate) schemas: Schemas,
     /// Models that are loaded already.
     pub(crate) known: BTreeMap<ModelVersion, Arc<Scorer>>,
+}
+
+/// Loads what can be loaded at once, and passes over the rest.
+pub(crate) async fn load_some<A: Artefacts>(
+    artefacts: &A,
+    wanted: &Wanted,
+    counted: &Counted,
+) -> Arc<Serving> {
+    let Wanted { loop_id, router, schemas, .. } = wanted;
+    let mut scorers = BTreeMap::new();
+    for (version, hash) in router.wanted() {
+        match load(artefacts, &version, &hash, schemas).await {
+            Ok(scorer) => {
+                scorers.insert(version, Arc::new(scorer));
+            }
+            Err(error) => {
+                counted.load_failures.inc();
+                warn!(%loop_id, model = %version, error = chain(&error), "a kept model cannot be loaded");
+            }
+        }
+    }
+    Arc::new(Serving { router: router.clone(), scorers })
 }
 
 /// Loads everything that is wanted, trying again until it is there.

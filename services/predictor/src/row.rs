@@ -1,37 +1,25 @@
 //! From features as they were sent to the cells that a model expects.
 //!
-//! What the validator would clean before a row teaches is cleaned the same way before a model sees it; ranges and lists of
-//! names are not enforced here, because a client wants an answer also for a row that will not teach.
+//! Cells get their types by the same rule as in the validator; ranges and lists of names are not enforced here, because a
+//! client wants an answer also for a row that will not teach.
 
 use std::collections::BTreeMap;
 
-use tidemill_domain::{FeatureKind, Schema, Value};
+use tidemill_domain::{Schema, Value};
 
-/// The cells in schema order. What is not there is missing, what the schema does not know is left out.
+/// The cells in schema order. What is not there or has not the right type is missing, what the schema does not know is left
+/// out.
 pub(crate) fn cells(schema: &Schema, features: &BTreeMap<String, Value>) -> Vec<Value> {
-    let cell = |feature: &tidemill_domain::Feature| match features.get(&feature.name) {
-        None => Value::Missing,
-        Some(value) => clean(&feature.kind, value),
+    let cell = |feature: &tidemill_domain::Feature| {
+        let sent = features.get(&feature.name);
+        sent.and_then(|cell| feature.kind.typed(cell)).unwrap_or(Value::Missing)
     };
     schema.features.iter().map(cell).collect()
 }
 
-fn clean(kind: &FeatureKind, value: &Value) -> Value {
-    match (kind, value) {
-        (FeatureKind::Numeric { .. }, Value::Text(text)) => {
-            let number = text.trim().parse::<f64>().ok().filter(|x| x.is_finite());
-            number.map_or(Value::Missing, Value::Number)
-        }
-        (FeatureKind::Categorical { .. }, value) => {
-            value.category().map_or(Value::Missing, |category| Value::Text(category.trim().to_owned()))
-        }
-        (FeatureKind::Numeric { .. }, value) => value.clone(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use tidemill_domain::{Feature, Target, TargetKind};
+    use tidemill_domain::{Feature, FeatureKind, Target, TargetKind};
 
     use super::*;
 

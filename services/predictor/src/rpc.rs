@@ -93,7 +93,7 @@ impl Predictor for Rpc {
         let loops = in_force.loops.iter().filter(|(id, _)| wanted.is_empty() || id.as_str() == wanted);
         let loops: Vec<_> = loops.map(|(id, state)| loop_status(id, state)).collect();
         if loops.is_empty() && !wanted.is_empty() {
-            return Err(Status::not_found("no loop of that name is applied"));
+            return Err(Status::not_found(format!("no loop of that name is applied: {}", in_force.names())));
         }
         Ok(Response::new(v1::StatusResponse { loops }))
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tidemill_domain::{LoopId, ModelVersion, PredictionRecord, Schema, Scored};
+use tidemill_events::model::Deployed;
 use tidemill_learn::Model;
 use tidemill_predictor_core::Router;
 
@@ -40,13 +41,25 @@ pub(crate) struct Parts<'a> {
 }
 
 impl Serving {
-    /// Who answers the row of `key`; none without a model.
+    /// Who answers the row of `key`; none without a model. The champion answers for a challenger that is not loaded, which
+    /// happens only after a start without the store.
     pub(crate) fn parts(&self, loop_id: &LoopId, key: &str) -> Option<Parts<'_>> {
         let routing = self.router.route(loop_id, key)?;
-        let scorer = |version: &ModelVersion| self.scorers.get(version);
-        let answer = scorer(&routing.answer.model.version)?;
-        let also = routing.also.iter().filter_map(|d| scorer(&d.model.version).cloned()).collect();
-        Some(Parts { answer, also })
+        let scorer = |model: &Deployed| self.scorers.get(&model.model.version);
+        let answer = scorer(routing.answer).or_else(|| scorer(self.router.table(loop_id)?.champion()?))?;
+        let also = routing.also.iter().filter_map(|model| scorer(model)).filter(|s| !Arc::ptr_eq(s, answer));
+        Some(Parts { answer, also: also.cloned().collect() })
+    }
+
+    /// Whether the table has a champion that is not loaded.
+    pub(crate) fn lacks_champion(&self, loop_id: &LoopId) -> bool {
+        let champion = self.router.table(loop_id).and_then(|table| table.champion());
+        champion.is_some_and(|model| !self.scorers.contains_key(&model.model.version))
+    }
+
+    /// Whether every model of the table is loaded.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.router.wanted().iter().all(|(version, _)| self.scorers.contains_key(version))
     }
 
     /// The version of the table; 0 before there is one.
@@ -68,7 +81,31 @@ pub(crate) struct LoopState {
 /// Everything that is in force.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Snapshot {
-    /// Whether the log was read to its end once.
+    /// Whether there is anything to answer by: the log was read to its end once, or the data folder had something.
     pub(crate) is_complete: bool,
+    /// Whether the log was read to its end since the start.
+    pub(crate) is_current: bool,
     pub(crate) loops: BTreeMap<LoopId, LoopState>,
+}
+
+impl Snapshot {
+    /// Whether every table that is wanted is in force with all its models.
+    pub(crate) fn is_loaded(&self) -> bool {
+        let is_loaded = |(id, state): (&LoopId, &LoopState)| {
+            state.serving.table_version(id) == state.wanted && state.serving.is_whole()
+        };
+        self.loops.iter().all(is_loaded)
+    }
+
+    /// The loops that have a spec, for people: some names, and how many more there are.
+    pub(crate) fn names(&self) -> String {
+        const SHOWN: usize = 12;
+        let known: Vec<_> =
+            self.loops.iter().filter(|(_, s)| s.spec_version > 0).map(|(id, _)| id.as_str()).collect();
+        match known.len().saturating_sub(SHOWN) {
+            _ if known.is_empty() => "there is none yet".to_owned(),
+            0 => format!("there is {}", known.join(", ")),
+            more => format!("there is {} and {more} more", known.get(..SHOWN).unwrap_or_default().join(", ")),
+        }
+    }
 }

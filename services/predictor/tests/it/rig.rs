@@ -6,16 +6,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use tempfile::TempDir;
 use tidemill_bus::Error;
 use tidemill_bus::error::Cause;
 use tidemill_domain::{
-    Algorithm, ContentHash, EventId, Feature, FeatureKind, LoopId, LoopSpec, ModelRef, ModelVersion,
-    Parameters, PredictionRecord, Schema, Target, TargetKind, Timestamp, TurnId, Value,
+    Algorithm, ContentHash, EventId, ModelRef, ModelVersion, Parameters, PredictionRecord, Timestamp, TurnId,
+    Value,
 };
-use tidemill_events::event::SpecApplied;
 use tidemill_events::intake::{IntakeItem, decode_json};
 use tidemill_events::model::Deployed;
-use tidemill_events::rollout::{Role, Rollout, RolloutStep, Route, RouteTable};
+use tidemill_events::rollout::Role;
 use tidemill_events::{Event, Intake, Log, Meta, Recorded, Subject};
 use tidemill_learn::{Recipe, TrainRow, fit};
 use tidemill_predictor::{Artefacts, Control, Options, Predictor, PredictorError, Sink};
@@ -28,6 +28,8 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
+
+pub(crate) use crate::make::{loop_id, number, request, route_event, schema, spec_event};
 
 pub(crate) const CEILING: Duration = Duration::from_secs(30);
 
@@ -42,12 +44,25 @@ impl Artefacts for Shelf {
     }
 }
 
+impl Shelf {
+    pub(crate) fn bytes(&self, model: &Deployed) -> Bytes {
+        let found = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&model.model.artefact).cloned();
+        found.unwrap_or_else(|| unreachable!("it is on the shelf"))
+    }
+}
+
 /// The loops' log.
-pub(crate) struct Fed(mpsc::UnboundedReceiver<Recorded>);
+pub(crate) struct Fed {
+    events: mpsc::UnboundedReceiver<Recorded>,
+    is_away: bool,
+}
 
 impl Control for Fed {
     async fn next(&mut self) -> Result<Vec<Recorded>, Error> {
-        match timeout(Duration::from_millis(100), self.0.recv()).await {
+        if self.is_away {
+            return std::future::pending().await;
+        }
+        match timeout(Duration::from_millis(100), self.events.recv()).await {
             Ok(Some(event)) => Ok(vec![event]),
             Ok(None) => std::future::pending().await,
             Err(_) => Ok(Vec::new()),
@@ -55,7 +70,7 @@ impl Control for Fed {
     }
 
     fn caught_up(&self) -> bool {
-        self.0.is_empty()
+        !self.is_away && self.events.is_empty()
     }
 }
 
@@ -98,23 +113,10 @@ pub(crate) struct Rig {
     pub(crate) metrics: Metrics,
     pub(crate) stop: CancellationToken,
     pub(crate) serving: JoinHandle<Result<(), PredictorError>>,
+    pub(crate) folder: Arc<TempDir>,
+    pub(crate) health: Health,
     control: mpsc::UnboundedSender<Recorded>,
     sequence: u64,
-}
-
-pub(crate) fn loop_id() -> LoopId {
-    LoopId::new("parcels").unwrap_or_else(|e| unreachable!("{e}"))
-}
-
-pub(crate) fn schema(n_features: usize) -> Schema {
-    let kind = FeatureKind::Numeric { min: None, max: None };
-    let feature = |i| Feature { name: format!("x{i}"), kind: kind.clone(), required: true };
-    Schema {
-        features: (0..n_features).map(feature).collect(),
-        target: Target { name: "y".into(), kind: TargetKind::Numeric },
-        entity: None,
-        slices: vec![],
-    }
 }
 
 impl Rig {
@@ -123,24 +125,84 @@ impl Rig {
     }
 
     pub(crate) async fn start_with(options: Options) -> Self {
-        let (control, fed) = mpsc::unbounded_channel();
-        let (shelf, log, metrics, stop) =
-            (Shelf::default(), Logged::default(), Metrics::default(), CancellationToken::new());
+        let folder = TempDir::new().unwrap_or_else(|e| unreachable!("{e}"));
+        Self::start_in(Arc::new(folder), Shelf::default(), Logged::default(), false, options).await
+    }
+
+    /// Stops, and starts again on the same folder; without the loops' log and with an empty store, if they are away.
+    pub(crate) async fn restart(self, is_away: bool) -> Self {
+        self.stop.cancel();
+        let Self { client, serving, folder, shelf, log, .. } = self;
+        drop(client);
+        assert!(matches!(timeout(CEILING, serving).await, Ok(Ok(Ok(())))));
+        let shelf = if is_away { Shelf::default() } else { shelf };
+        Self::start_in(folder, shelf, log, is_away, Options::default()).await
+    }
+
+    async fn start_in(
+        folder: Arc<TempDir>,
+        shelf: Shelf,
+        log: Logged,
+        is_away: bool,
+        options: Options,
+    ) -> Self {
+        let (control, events) = mpsc::unbounded_channel();
+        let (metrics, stop, health) = (Metrics::default(), CancellationToken::new(), Health::default());
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap_or_else(|e| unreachable!("{e}"));
         let address = listener.local_addr().unwrap_or_else(|e| unreachable!("{e}"));
         let predictor = Predictor {
             artefacts: shelf.clone(),
-            control: Fed(fed),
+            control: Fed { events, is_away },
             sink: log.clone(),
             owner: "test".into(),
-            health: Health::default(),
+            health: health.clone(),
             metrics: metrics.clone(),
             stop: stop.clone(),
         };
+        let options = Options { data: folder.path().to_owned(), ..options };
         let serving = tokio::spawn(predictor.serve(listener, options));
         let client = PredictorClient::connect(format!("http://{address}")).await;
-        let client = client.unwrap_or_else(|e| unreachable!("{e}"));
-        Self { client, shelf, log, metrics, stop, serving, control, sequence: 0 }
+        let mut client = client.unwrap_or_else(|e| unreachable!("{e}"));
+        // Whoever answers has opened its data folder.
+        assert!(client.status(v1::StatusRequest::default()).await.is_ok());
+        Self { client, shelf, log, metrics, stop, serving, folder, health, control, sequence: 0 }
+    }
+
+    /// Serves until it ends by itself.
+    pub(crate) async fn serve_only(options: Options) -> Result<(), PredictorError> {
+        let (_control, events) = mpsc::unbounded_channel();
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap_or_else(|e| unreachable!("{e}"));
+        let predictor = Predictor {
+            artefacts: Shelf::default(),
+            control: Fed { events, is_away: true },
+            sink: Logged::default(),
+            owner: "test".into(),
+            health: Health::default(),
+            metrics: Metrics::default(),
+            stop: CancellationToken::new(),
+        };
+        predictor.serve(listener, options).await
+    }
+
+    /// The value of a counter; 0 if it was never touched.
+    pub(crate) fn counter(&self, name: &str) -> usize {
+        counter(&self.metrics, name)
+    }
+
+    /// Waits until the data folder has the table and exactly these models.
+    pub(crate) async fn kept(&self, table: u64, models: &[&Deployed]) {
+        let mut names: Vec<_> = models.iter().map(|m| m.model.artefact.to_string()).collect();
+        names.sort();
+        let version = format!("\"table\":{{\"version\":{table},");
+        let root = self.folder.path();
+        until("the table is kept", || {
+            let text = std::fs::read_to_string(root.join("loops/parcels.json")).unwrap_or_default();
+            let there = std::fs::read_dir(root.join("artefacts")).into_iter().flatten().flatten();
+            let mut there: Vec<_> = there.map(|f| f.file_name().to_string_lossy().into_owned()).collect();
+            there.sort();
+            text.contains(&version) && there == names
+        })
+        .await;
     }
 
     fn tell(&mut self, log: Log, event: Event) {
@@ -159,11 +221,7 @@ impl Rig {
     }
 
     pub(crate) fn apply(&mut self, version: u64, n_features: usize) {
-        let spec = LoopSpec::with_defaults(loop_id(), schema(n_features));
-        self.tell(
-            Log::Spec,
-            Event::Spec(Box::new(SpecApplied { version, hash: spec.hash(), spec, by: "test".into() })),
-        );
+        self.tell(Log::Spec, spec_event(version, n_features));
     }
 
     /// A model that always answers `y`; it is not on the shelf yet.
@@ -193,17 +251,7 @@ impl Rig {
     }
 
     pub(crate) fn route(&mut self, version: u64, routes: Vec<(&Deployed, Role, u8)>) {
-        let routes =
-            routes.into_iter().map(|(model, role, weight)| Route { model: model.clone(), role, weight });
-        let rollout = Rollout {
-            step: RolloutStep::Promoted,
-            version: None,
-            lane: None,
-            table: RouteTable { version, routes: routes.collect(), previous: None },
-            judgement: None,
-            reason: "test".into(),
-        };
-        self.tell(Log::Rollout, Event::Rollout(Box::new(rollout)));
+        self.tell(Log::Rollout, route_event(version, routes));
     }
 
     /// Waits until this table is in force.
@@ -234,19 +282,19 @@ impl Rig {
     }
 }
 
-pub(crate) fn request(id: &str, entity: Option<&str>) -> v1::PredictRequest {
-    let one = v1::Value { kind: Some(v1::value::Kind::Number(1.0)) };
-    v1::PredictRequest {
-        r#loop: "parcels".into(),
-        prediction_id: id.into(),
-        entity: entity.map(str::to_owned),
-        features: BTreeMap::from([("x0".to_owned(), one)]),
-    }
+/// Waits for a condition.
+pub(crate) async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let waiting = async {
+        while !is_so() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    assert!(timeout(CEILING, waiting).await.is_ok(), "not in time: {what}");
 }
 
-pub(crate) fn number(answer: &v1::PredictResponse) -> f64 {
-    match answer.prediction.as_ref().and_then(|v| v.kind.clone()) {
-        Some(v1::value::Kind::Number(y)) => y,
-        other => unreachable!("{other:?}"),
-    }
+/// The value of a counter or gauge; 0 if it was never touched.
+pub(crate) fn counter(metrics: &Metrics, name: &str) -> usize {
+    let start = format!("tidemill_predictor_{name} ");
+    let text = metrics.text();
+    text.lines().find_map(|line| line.strip_prefix(&start)).and_then(|n| n.parse().ok()).unwrap_or(0)
 }

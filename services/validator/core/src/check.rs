@@ -41,7 +41,9 @@ pub fn check_row(schema: &Schema, record: &PredictionRecord) -> CheckedRow {
 /// With the reason for which it is refused.
 pub fn check_label(schema: &Schema, label: &Label) -> Result<CleanLabel, String> {
     let value = match (&label.label, schema.is_regression()) {
-        (Value::Text(text), true) => as_number(text).unwrap_or_else(|| label.label.clone()),
+        (written @ Value::Text(_), true) => {
+            written.as_finite().map_or_else(|| label.label.clone(), Value::Number)
+        }
         (Value::Text(text), false) => Value::Text(text.trim().to_owned()),
         _ => label.label.clone(),
     };
@@ -57,44 +59,34 @@ fn check_cell(feature: &Feature, value: Option<&Value>) -> Result<Value, String>
         None | Some(Value::Missing) => return Ok(Value::Missing),
         Some(value) => value,
     };
-    match &feature.kind {
-        FeatureKind::Numeric { min, max } => check_number(name, *min, *max, value),
-        FeatureKind::Categorical { values } => {
-            let category = value.category().unwrap_or_default();
-            let category = category.trim();
-            match values {
-                Some(known) if !known.iter().any(|k| k == category) => {
-                    Err(format!("\"{name}\" is \"{category}\", one of {} is expected", list(known)))
-                }
-                _ => Ok(Value::Text(category.to_owned())),
-            }
+    let typed = feature.kind.typed(value);
+    match (&feature.kind, typed) {
+        (FeatureKind::Numeric { min, max }, Some(Value::Number(x))) => {
+            check_range(name, *min, *max, x).map(|()| Value::Number(x))
+        }
+        (FeatureKind::Categorical { values: Some(known) }, Some(Value::Text(category)))
+            if !known.contains(&category) =>
+        {
+            Err(format!("\"{name}\" is \"{category}\", one of {} is expected", list(known)))
+        }
+        (FeatureKind::Categorical { .. }, Some(category)) => Ok(category),
+        (FeatureKind::Numeric { .. }, _) | (FeatureKind::Categorical { .. }, None) => {
+            Err(format!("\"{name}\" is {}, a finite number is expected", describe(value)))
         }
     }
 }
 
-fn check_number(name: &str, min: Option<f64>, max: Option<f64>, value: &Value) -> Result<Value, String> {
-    let number = match value {
-        Value::Number(x) if x.is_finite() => Some(*x),
-        Value::Text(text) => as_number(text).and_then(|v| v.number()),
-        _ => None,
-    };
-    let Some(x) = number else {
-        return Err(format!("\"{name}\" is {}, a finite number is expected", describe(value)));
-    };
-    if min.is_some_and(|min| x < min) || max.is_some_and(|max| x > max) {
-        let range = match (min, max) {
-            (Some(min), Some(max)) => format!("from {min} to {max}"),
-            (Some(min), None) => format!("of at least {min}"),
-            (None, Some(max)) => format!("of at most {max}"),
-            (None, None) => String::new(),
-        };
-        return Err(format!("\"{name}\" is {x}, a number {range} is expected"));
+fn check_range(name: &str, min: Option<f64>, max: Option<f64>, x: f64) -> Result<(), String> {
+    if min.is_none_or(|min| x >= min) && max.is_none_or(|max| x <= max) {
+        return Ok(());
     }
-    Ok(Value::Number(x))
-}
-
-fn as_number(text: &str) -> Option<Value> {
-    text.trim().parse::<f64>().ok().filter(|x| x.is_finite()).map(Value::Number)
+    let range = match (min, max) {
+        (Some(min), Some(max)) => format!("from {min} to {max}"),
+        (Some(min), None) => format!("of at least {min}"),
+        (None, Some(max)) => format!("of at most {max}"),
+        (None, None) => String::new(),
+    };
+    Err(format!("\"{name}\" is {x}, a number {range} is expected"))
 }
 
 fn list(names: &[String]) -> String {

@@ -2,15 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use tidemill_domain::{DatasetId, LoopId};
 use tidemill_events::core::{Core, Draft, NoJob};
 use tidemill_events::dataset::{DatasetCreated, SegmentSealed};
 use tidemill_events::event::Event;
+use tidemill_events::snapshot::{self, BadSnapshot};
 use tidemill_events::{Log, Recorded, Subject};
 use tidemill_stats::sketch::Counts;
 
 /// The core of the one role that makes dataset versions out of the segments of all partitions.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Datasets {
     last: u64,
     newest: BTreeMap<LoopId, DatasetCreated>,
@@ -61,6 +63,15 @@ impl Core for Datasets {
         let created = extend(self.newest.get(loop_id), sealed);
         self.newest.insert(loop_id.clone(), created.clone());
         vec![Draft::new(Subject::log(loop_id.clone(), Log::Dataset), Event::Dataset(created))]
+    }
+
+    fn save(&self) -> Option<Vec<u8>> {
+        snapshot::save(self)
+    }
+
+    fn load(&mut self, bytes: &[u8]) -> Result<(), BadSnapshot> {
+        *self = snapshot::load(bytes)?;
+        Ok(())
     }
 }
 

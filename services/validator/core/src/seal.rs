@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use tidemill_domain::{CleanRow, LoopId, Schema, Span, Timestamp};
 use tidemill_events::core::{Content, Draft};
 use tidemill_events::dataset::{SegmentRef, SegmentSealed, segment_hash};
@@ -14,8 +15,9 @@ use tidemill_stats::sketch::Counts;
 const MAX_AGE: Span = Span::minutes(10);
 
 /// The rows of the segment that is being filled.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Open {
+    #[serde(with = "tidemill_events::snapshot::shared")]
     schema: Arc<Schema>,
     rows: Vec<CleanRow>,
     since: Timestamp,
@@ -31,6 +33,16 @@ impl Open {
             self.since = now;
         }
         self.rows.push(row);
+    }
+
+    /// Puts a corrected row in the place of the one that has its id; `false` where that was sealed already.
+    pub(crate) fn correct(&mut self, row: CleanRow) -> bool {
+        let found = self.rows.iter_mut().rev().find(|r| r.prediction_id == row.prediction_id);
+        let is_open = found.is_some();
+        if let Some(found) = found {
+            *found = row;
+        }
+        is_open
     }
 
     /// Whether the segment is full, or too old to wait any longer.

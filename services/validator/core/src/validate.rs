@@ -3,23 +3,25 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use tidemill_domain::{CleanRow, Label, LoopId, LoopSpec, PredictionRecord, Timestamp};
 use tidemill_events::core::{Core, Draft, NoJob, Now};
 use tidemill_events::event::Event;
 use tidemill_events::sample::{CleanItem, Mark, Quarantined, SampleItem};
+use tidemill_events::snapshot::{self, BadSnapshot};
 use tidemill_events::{Partition, Recorded, Subject, Topic};
 
 use crate::check::{check_label, check_row};
 use crate::seal::Open;
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct LoopState {
     spec: LoopSpec,
     open: Open,
 }
 
 /// The core of one partition of validator.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Validate {
     partition: Partition,
     now: Now,
@@ -100,9 +102,9 @@ impl Validate {
             }
             SampleItem::Labelled { .. } | SampleItem::Observed(_) => {}
         }
-        let (record, label) = match item {
-            SampleItem::Labelled { record, label } => (record, Some(label)),
-            SampleItem::Observed(record) => (record, None),
+        let (record, label, earlier) = match item {
+            SampleItem::Labelled { record, label, earlier, .. } => (record, Some(label), earlier.as_slice()),
+            SampleItem::Observed(record) => (record, None, [].as_slice()),
             _ => return,
         };
         // Ingest puts rows on the log only after the mark of the spec.
@@ -126,6 +128,16 @@ impl Validate {
                 return out.quarantine(record, Some(label), reasons);
             }
         };
+        // The row teaches already if one of the labels that this one corrects was good. Then it is mended where that is
+        // still possible, and never there twice; the windows of the monitor keep what they measured.
+        if earlier.iter().any(|label| check_label(schema, label).is_ok()) {
+            if !state.open.correct(row) {
+                let reason = "the row was sealed into a segment before its label was corrected: datasets keep the label \
+                              that they were made with";
+                out.quarantine(record, Some(label), vec![reason.to_owned()]);
+            }
+            return;
+        }
         out.clean.push(CleanItem::Labelled(row.clone()));
         state.open.push(row, now);
         if state.open.is_ripe(state.spec.segment_rows(), now) {
@@ -161,4 +173,21 @@ impl Core for Validate {
         }
         drafts
     }
+
+    fn save(&self) -> Option<Vec<u8>> {
+        snapshot::save(self)
+    }
+
+    fn load(&mut self, bytes: &[u8]) -> Result<(), BadSnapshot> {
+        let state: Self = snapshot::load(bytes)?;
+        if state.partition != self.partition {
+            return Err(BadSnapshot::OtherSetup);
+        }
+        *self = state;
+        Ok(())
+    }
 }
+
+#[cfg(test)]
+#[path = "tests/corrected.rs"]
+mod tests;
