@@ -10,7 +10,7 @@ use tidemill_events::monitor::WindowKind;
 use tidemill_events::sample::{CleanItem, Mark, SampleItem};
 use tidemill_events::training::{Purpose, Report, Trial};
 use tidemill_events::verdict::GateOutcome;
-use tidemill_events::{Event, Log, Recorded, Topic};
+use tidemill_events::{Command, CommandKind, Event, Log, Recorded, Topic};
 
 use crate::log::Stream;
 use crate::world::World;
@@ -95,7 +95,7 @@ pub fn routes(world: &World) -> Vec<String> {
     wrong
 }
 
-/// INV-2: every model in a table was passed before by a verdict.
+/// INV-2: every model in a table was passed before by a verdict, or a person pinned it.
 #[must_use]
 pub fn passed(world: &World) -> Vec<String> {
     let mut wrong = Vec::new();
@@ -104,6 +104,9 @@ pub fn passed(world: &World) -> Vec<String> {
         match &recorded.event {
             Event::Verdict(verdict) if verdict.outcome == GateOutcome::Passed => {
                 allowed.insert(verdict.candidate.model.version.clone());
+            }
+            Event::Command(Command { kind: CommandKind::Pin { version: Some(version) }, .. }) => {
+                allowed.insert(version.clone());
             }
             Event::Rollout(rollout) => {
                 let routes = rollout.table.routes.iter().filter(|r| r.weight > 0);

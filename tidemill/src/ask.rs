@@ -8,6 +8,7 @@ mod client;
 mod command;
 mod lists;
 mod quarantine;
+mod requeue;
 mod status;
 mod table;
 #[cfg(test)]
@@ -23,8 +24,11 @@ use clap::Subcommand;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tidemill_console::api::{ErrorKind, Failure};
+use tidemill_events::CommandKind;
 
-use self::args::{ApplyArgs, CommandArgs, QuarantineArgs, StatusArgs, TrialsArgs, TurnsArgs, WhyArgs};
+use self::args::{
+    ApplyArgs, CommandArgs, PinArgs, QuarantineArgs, StatusArgs, TrialsArgs, TurnsArgs, VersionArgs, WhyArgs,
+};
 use self::client::{AskError, Client};
 
 /// The exit code when the console cannot be reached, or is not ready.
@@ -39,13 +43,23 @@ const REFUSED: u8 = 2;
 pub enum Command {
     /// Put a loop file in force, or say what it would change
     Apply(ApplyArgs),
+    /// Take a candidate that waits for approval
+    #[command(after_help = args::APPROVE_EXAMPLES)]
+    Approve(VersionArgs),
+    /// Leave a loop exactly as it is
+    #[command(after_help = args::FREEZE_EXAMPLES)]
+    Freeze(CommandArgs),
     /// Stop the automatic actions of a loop
     #[command(after_help = args::PAUSE_EXAMPLES)]
     Pause(CommandArgs),
+    /// Give one model all traffic and keep it there; with --all, every loop's champion
+    Pin(PinArgs),
     /// Look at the rows that were refused, and why
     #[command(subcommand)]
     Quarantine(QuarantineArgs),
-    /// Let a paused loop go on
+    /// Decline a candidate that waits for approval, or end its rollout
+    Reject(VersionArgs),
+    /// Let a paused or frozen loop go on
     #[command(after_help = args::RESUME_EXAMPLES)]
     Resume(CommandArgs),
     /// Give the previous champion its traffic back
@@ -60,6 +74,8 @@ pub enum Command {
     Trigger(CommandArgs),
     /// Show the turns of a loop, newest first
     Turns(TurnsArgs),
+    /// Let the loop move again after a pin
+    Unpin(CommandArgs),
     /// Explain a model: its rollout, verdict, trials, trigger and rows
     Why(WhyArgs),
 }
@@ -70,13 +86,24 @@ impl Command {
         let json = self.is_json();
         let ended = match self {
             Self::Apply(args) => apply::run(args).await,
-            Self::Pause(args) => command::run(args, tidemill_events::CommandKind::Pause).await,
+            Self::Approve(args) => {
+                let version = tidemill_domain::ModelVersion::new(args.version);
+                command::run(args.command, CommandKind::Approve { version }).await
+            }
+            Self::Freeze(args) => command::run(args, CommandKind::Freeze).await,
+            Self::Pin(args) => command::pin(args).await,
+            Self::Reject(args) => {
+                let version = tidemill_domain::ModelVersion::new(args.version);
+                command::run(args.command, CommandKind::Reject { version }).await
+            }
+            Self::Unpin(args) => command::run(args, CommandKind::Unpin).await,
+            Self::Pause(args) => command::run(args, CommandKind::Pause).await,
             Self::Quarantine(args) => quarantine::run(args).await,
-            Self::Resume(args) => command::run(args, tidemill_events::CommandKind::Resume).await,
-            Self::Rollback(args) => command::run(args, tidemill_events::CommandKind::Rollback).await,
+            Self::Resume(args) => command::run(args, CommandKind::Resume).await,
+            Self::Rollback(args) => command::run(args, CommandKind::Rollback).await,
             Self::Status(args) => status::run(args).await,
             Self::Trials(args) => lists::trials(args).await,
-            Self::Trigger(args) => command::run(args, tidemill_events::CommandKind::Retrain).await,
+            Self::Trigger(args) => command::run(args, CommandKind::Retrain).await,
             Self::Turns(args) => lists::turns(args).await,
             Self::Why(args) => tree::run(args).await,
         };
@@ -96,10 +123,16 @@ impl Command {
     fn is_json(&self) -> bool {
         match self {
             Self::Apply(args) => args.to.json,
-            Self::Pause(args) | Self::Resume(args) | Self::Rollback(args) | Self::Trigger(args) => {
-                args.to.json
-            }
+            Self::Approve(args) | Self::Reject(args) => args.command.to.json,
+            Self::Freeze(args)
+            | Self::Pause(args)
+            | Self::Resume(args)
+            | Self::Rollback(args)
+            | Self::Trigger(args)
+            | Self::Unpin(args) => args.to.json,
+            Self::Pin(args) => args.to.json,
             Self::Quarantine(QuarantineArgs::List(args)) => args.to.json,
+            Self::Quarantine(QuarantineArgs::Replay(args)) => args.to.json,
             Self::Quarantine(QuarantineArgs::Show(args)) => args.to.json,
             Self::Status(args) => args.to.json,
             Self::Trials(args) => args.to.json,
@@ -113,7 +146,7 @@ impl Command {
 fn exit_code(error: &AskError) -> u8 {
     match error {
         AskError::Address { .. } => USAGE,
-        AskError::Unreachable { .. } => UNREACHABLE,
+        AskError::Bus(_) | AskError::Unreachable { .. } => UNREACHABLE,
         AskError::Answer { .. } | AskError::Read { .. } | AskError::Written(_) => FAILED,
         AskError::Refused { failure, .. } => match failure.error {
             ErrorKind::Conflict | ErrorKind::Invalid | ErrorKind::NotFound | ErrorKind::TooLarge => REFUSED,
@@ -131,6 +164,7 @@ fn report(error: &AskError, json: bool) {
             AskError::Refused { failure, .. } => failure.as_ref().clone(),
             other => Failure {
                 error: ErrorKind::Internal,
+                code: None,
                 what: other.to_string(),
                 remedy: other.remedy().to_owned(),
                 problems: Vec::new(),

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::{ask, backtest, demo, import, init, provision, replay, say, up};
 
@@ -32,6 +32,12 @@ enum Command {
     Replay(replay::Args),
     /// Run everything in one process, against a nats-server that is started or given
     Up(up::Args),
+}
+
+/// What the command line takes, for those who check what they say of it.
+#[must_use]
+pub fn command() -> clap::Command {
+    Args::command()
 }
 
 /// Runs the command line; the result is the exit code.

@@ -51,6 +51,9 @@ pub(crate) struct Args {
     /// Where everything is kept; without it a folder that goes at the end
     #[arg(long)]
     data: Option<PathBuf>,
+    /// Only write the rows of the story, their label last, for `tidemill replay` and for a system that runs elsewhere
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["keep", "data", "rate"])]
+    stream: Option<PathBuf>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -69,6 +72,8 @@ enum DemoError {
     Rate,
     #[error("row {row} could not be sent")]
     Send { row: usize, source: ProducerError },
+    #[error("{} cannot be written", path.display())]
+    Stream { path: PathBuf, source: csv::Error },
     #[error(transparent)]
     System(Box<SystemError>),
 }
@@ -95,6 +100,10 @@ pub(crate) async fn main(args: Args) -> ExitCode {
 async fn tell(args: &Args) -> Result<(), DemoError> {
     if !(args.rate.is_finite() && args.rate > 0.0) {
         return Err(DemoError::Rate);
+    }
+    if let Some(path) = &args.stream {
+        let failed = |source| DemoError::Stream { path: path.clone(), source };
+        return parcels::write(&parcels::parcels(args.seed), path).map_err(failed);
     }
     let folder = Folder::new(args.data.clone())?;
     say::line("starting nats-server and all services");

@@ -14,4 +14,4 @@ mod say;
 pub mod system;
 mod up;
 
-pub use cli::main;
+pub use cli::{command, main};

@@ -1,10 +1,11 @@
-//! `tidemill provision`: sees that a NATS server has the streams and buckets that the services use.
+//! `tidemill provision`: sees that a NATS server has the streams and buckets that the services use, and prints the
+//! permissions that they need.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args as ClapArgs;
-use tidemill_bus::{Bus, BusConfig, Provision, provision};
+use tidemill_bus::{Bus, BusConfig, Provision, authorization, provision};
 use tidemill_domain::Span;
 
 use crate::say;
@@ -13,6 +14,9 @@ use crate::say;
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "EXAMPLES:\n  \
     tidemill provision --nats-url nats://nats.example.org:4222 --replicas 3 --horizon 30d\n\n\
+    tidemill provision --permissions > tidemill-auth.conf
+
+\
     Running it again changes only what differs. Exit codes: 0 done, 1 failed.")]
 pub(crate) struct Args {
     /// The server
@@ -27,6 +31,12 @@ pub(crate) struct Args {
     /// The longest time that a label may take, over all loops: what producers sent is kept two days longer
     #[arg(long, default_value = "30d")]
     horizon: Span,
+    /// Only print what each service may do, as a part of the configuration of nats-server
+    #[arg(long)]
+    permissions: bool,
+    /// Into how many partitions the rows of a loop are split: permissions name each
+    #[arg(long, env = "TIDEMILL_PARTITIONS", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
+    partitions: u16,
     /// Say it as JSON
     #[arg(long)]
     json: bool,
@@ -34,6 +44,12 @@ pub(crate) struct Args {
 
 /// Runs the command.
 pub(crate) async fn main(args: Args) -> ExitCode {
+    if args.permissions {
+        for line in authorization(args.partitions).lines() {
+            say::line(line.to_owned());
+        }
+        return ExitCode::SUCCESS;
+    }
     let config = BusConfig {
         url: args.nats_url,
         credentials: args.nats_credentials,

@@ -9,6 +9,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use tidemill_automl_trainer::Options as TrainerOptions;
 use tidemill_bus::{Bus, BusConfig, NatsServer, Provision, ServerError, provision};
+use tidemill_console::Options as ConsoleOptions;
 use tidemill_events::stream::roles;
 use tidemill_predictor::Options as PredictorOptions;
 use tidemill_service::{Context, PartState};
@@ -27,6 +28,8 @@ pub struct Options {
     pub nats_port: Option<u16>,
     /// Where the console answers; port 0 takes a free one.
     pub console: SocketAddr,
+    /// Where the view of the log in SQL is; none keeps it in a file in `data`.
+    pub view_url: Option<String>,
     /// Where the predictor answers; port 0 takes a free one.
     pub grpc: SocketAddr,
     /// Trials at the same time.
@@ -45,6 +48,7 @@ impl Options {
             nats_url: None,
             nats_port: None,
             console: free,
+            view_url: None,
             grpc: free,
             workers: 2,
             partitions: 1,
@@ -128,10 +132,17 @@ impl System {
         let store = store.map_err(|source| SystemError::Store { path, source })?;
         let owner = format!("local-{}", std::process::id());
         let context = Context::new(bus, store, options.partitions, owner);
+        let context = Context { local: Some(options.data.clone()), ..context };
         let (console_listener, console) = listen(options.console).await?;
         let (grpc_listener, grpc) = listen(options.grpc).await?;
         let trainer = TrainerOptions { workers: options.workers, ..TrainerOptions::default() };
-        let predictor = PredictorOptions { grpc_listen: grpc, ..PredictorOptions::default() };
+        let predictor = PredictorOptions {
+            grpc_listen: grpc,
+            data: options.data.join("predictor"),
+            ..PredictorOptions::default()
+        };
+        let view_url = options.view_url.unwrap_or_else(|| options.data.join("view.db").display().to_string());
+        let view = ConsoleOptions { view_url, ..ConsoleOptions::default() };
         let mut system = Self { server, context: context.clone(), console, grpc, services: Vec::new() };
         let c = || context.clone();
         system.run("ingest", tidemill_ingest::run_all(c()));
@@ -140,7 +151,7 @@ impl System {
         system.run("automl-trainer", tidemill_automl_trainer::run(c(), trainer));
         system.run("evaluator", tidemill_evaluator::run(c()));
         system.run("deployer", tidemill_deployer::run(c()));
-        system.run("console", tidemill_console::run_on(console_listener, c()));
+        system.run("console", tidemill_console::run_on(console_listener, view, c()));
         system.run("predictor", tidemill_predictor::run_on(grpc_listener, c(), predictor));
         Ok(system)
     }

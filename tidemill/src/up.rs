@@ -29,6 +29,9 @@ pub(crate) struct Args {
     /// Where the console answers HTTP
     #[arg(long, env = "TIDEMILL_CONSOLE_ADDRESS", default_value = "127.0.0.1:7411")]
     console: SocketAddr,
+    /// Where the view of the log in SQL is: a path, memory: or postgres://...; by default a file among the data
+    #[arg(long, env = "TIDEMILL_VIEW_URL", hide_env_values = true, value_name = "URL")]
+    view_url: Option<String>,
     /// Where the predictor answers gRPC
     #[arg(long, env = "TIDEMILL_GRPC_LISTEN", default_value = "127.0.0.1:50051")]
     grpc_listen: SocketAddr,
@@ -53,6 +56,7 @@ pub(crate) async fn main(args: Args) -> ExitCode {
         nats_url: args.nats_url,
         nats_port: Some(args.nats_port),
         console: args.console,
+        view_url: args.view_url,
         grpc: args.grpc_listen,
         workers: args.workers,
         partitions: args.partitions,

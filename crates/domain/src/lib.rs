@@ -2,6 +2,7 @@
 //!
 //! This crate must not know of events, of the bus, of files or of any clock: it only names things and computes on them.
 
+pub mod code;
 pub mod hash;
 pub mod ids;
 pub mod infer;
@@ -13,6 +14,7 @@ pub mod spec;
 pub mod time;
 pub mod value;
 
+pub use code::Code;
 pub use hash::ContentHash;
 pub use ids::{DatasetId, EventId, LoopId, ModelVersion, PredictionId, TrialId, TriggerId, TurnId};
 pub use metrics::{Loss, Metric, Scores};

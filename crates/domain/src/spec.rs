@@ -82,6 +82,39 @@ pub struct Labels {
     pub horizon: Span,
     /// Whose labels are taken.
     pub sources: Vec<LabelSource>,
+    /// What becomes of a label that contradicts an earlier one of the same prediction.
+    #[serde(default, skip_serializing_if = "Corrections::is_default")]
+    pub corrections: Corrections,
+}
+
+/// What becomes of a label that contradicts an earlier one of the same prediction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Corrections {
+    /// The first label stands.
+    First,
+    /// The latest label stands, by the time at which its source says that it became known.
+    #[default]
+    Latest,
+}
+
+impl Corrections {
+    /// The policies by name.
+    pub const ALL: [(&'static str, Self); 2] = [("latest", Self::Latest), ("first", Self::First)];
+
+    /// The name in a loop file.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::First => "first",
+            Self::Latest => "latest",
+        }
+    }
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for this shape")]
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 impl Default for Labels {
@@ -94,6 +127,7 @@ impl Default for Labels {
                 LabelSource::Human,
                 LabelSource::Rule,
             ],
+            corrections: Corrections::default(),
         }
     }
 }
@@ -182,6 +216,29 @@ pub struct Training {
     pub budget: Budget,
     /// The least time between two turns.
     pub cooldown: Span,
+    /// Who lets a model that passed go on.
+    #[serde(default)]
+    pub approval: Approval,
+}
+
+/// Who lets a model that passed its evaluation go on to its rollout.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Approval {
+    /// The loop itself.
+    #[default]
+    Automatic,
+    /// A person: the candidate waits for `approve` or `reject`.
+    Manual,
+}
+
+impl fmt::Display for Approval {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Automatic => "automatic",
+            Self::Manual => "manual",
+        })
+    }
 }
 
 /// What was done before there was a choice.
@@ -199,6 +256,7 @@ impl Training {
             ensemble: 4,
             budget: Budget::default(),
             cooldown: Span::minutes(5),
+            approval: Approval::Automatic,
         }
     }
 }

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use tidemill_domain::{CleanRow, ContentHash, Schema, Timestamp, TurnId};
+use serde::{Deserialize, Serialize};
+use tidemill_domain::{CleanRow, ContentHash, LoopId, Schema, Timestamp, TurnId};
 
 use crate::envelope::Recorded;
 use crate::event::Event;
+use crate::snapshot::BadSnapshot;
 use crate::subject::Subject;
 
 /// What a service decides. Total and deterministic: no clock, no I/O, no randomness but seeds derived from ids.
@@ -14,6 +16,10 @@ use crate::subject::Subject;
 pub trait Core: Send {
     /// Work that takes time or touches the world, done by a shell.
     type Job: Clone + Send + 'static;
+
+    /// The version of what this core makes of its inputs, part of the name of its snapshots. Whoever changes the state or
+    /// what is decided from it counts it up: then a start folds the log again, as if there were no snapshot.
+    const FOLD: u32 = 1;
 
     /// Takes one input of the log and says what follows from it, in order.
     fn fold(&mut self, input: &Recorded) -> Vec<Draft>;
@@ -28,6 +34,26 @@ pub trait Core: Send {
     /// When the core wants to be woken by a tick if nothing else comes.
     fn deadline(&self) -> Option<Timestamp> {
         None
+    }
+
+    /// Rows that were let go so far, by loop and reason, for whoever watches (INV-6). They are part of the fold, so whoever
+    /// takes over says the same.
+    fn let_go(&self) -> Vec<(LoopId, &'static str, u64)> {
+        Vec::new()
+    }
+
+    /// The state as bytes, from which [`Core::load`] makes one that goes on exactly as this one would; none if the core
+    /// keeps no snapshots.
+    fn save(&self) -> Option<Vec<u8>> {
+        None
+    }
+
+    /// Takes the state of a snapshot in place of what was folded so far, which is nothing.
+    ///
+    /// # Errors
+    /// When the bytes are no such state. The core must not be used then.
+    fn load(&mut self, _bytes: &[u8]) -> Result<(), BadSnapshot> {
+        Err(BadSnapshot::NotKept)
     }
 }
 
@@ -85,7 +111,7 @@ pub enum Content {
 }
 
 /// The time inside a core: that of the newest input, never going back.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Now(Timestamp);
 
 impl Now {

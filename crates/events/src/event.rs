@@ -1,7 +1,7 @@
 //! Every event, and the name and version under which it travels.
 
 use serde::{Deserialize, Serialize};
-use tidemill_domain::{ContentHash, LoopSpec, Timestamp};
+use tidemill_domain::{ContentHash, LoopSpec, ModelVersion, Timestamp};
 
 use crate::dataset::{DatasetCreated, SegmentSealed};
 use crate::intake::IntakeBatch;
@@ -28,6 +28,8 @@ pub enum Event {
     Command(Command),
     /// A dataset version was made.
     Dataset(DatasetCreated),
+    /// A message was no event and was passed over.
+    Dead(DeadLetter),
     /// Producers sent something.
     Intake(IntakeBatch),
     /// A window of one partition closed.
@@ -74,6 +76,7 @@ impl Event {
             Self::Clean(_) => "dev.tidemill.rows.accepted.v1",
             Self::Command(_) => "dev.tidemill.command.given.v1",
             Self::Dataset(_) => "dev.tidemill.dataset.created.v1",
+            Self::Dead(_) => "dev.tidemill.message.refused.v1",
             Self::Intake(_) => "dev.tidemill.intake.received.v1",
             Self::PartWindow(_) => "dev.tidemill.window.measured.v1",
             Self::Quarantined(_) => "dev.tidemill.row.quarantined.v1",
@@ -103,6 +106,7 @@ impl Event {
             Self::Clean(_) => matches!(topic, Topic::Clean(_)),
             Self::Command(_) => topic == Topic::Log(Log::Command),
             Self::Dataset(_) => topic == Topic::Log(Log::Dataset),
+            Self::Dead(_) => matches!(topic, Topic::Dead(..)),
             Self::Intake(_) => matches!(topic, Topic::Intake(_)),
             Self::PartWindow(_) => matches!(topic, Topic::Window(_)),
             Self::Quarantined(_) => matches!(topic, Topic::Quarantine(_)),
@@ -130,6 +134,37 @@ pub struct Claimed {
     pub owner: String,
     /// Counts the owners; a greater one wins.
     pub epoch: u64,
+}
+
+/// A message that its readers could not take for an event. They went on without it; the message itself lies in its stream
+/// for as long as that keeps it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeadLetter {
+    /// The name of the stream that holds it.
+    pub stream: String,
+    /// Its place there.
+    pub sequence: u64,
+    /// Where it was written.
+    pub subject: String,
+    /// Who met it first.
+    pub reader: String,
+    /// What is wrong with it.
+    pub reason: String,
+    /// The size of its payload.
+    pub bytes: u64,
+    /// The beginning of its payload, what is no text in it replaced: at most [`DeadLetter::HEAD`] bytes of it.
+    pub head: String,
+}
+
+impl DeadLetter {
+    /// How much of a payload is told, in bytes.
+    pub const HEAD: usize = 1_024;
+
+    /// The beginning of a payload, as far as it is told.
+    #[must_use]
+    pub fn head_of(payload: &[u8]) -> String {
+        String::from_utf8_lossy(&payload[..payload.len().min(Self::HEAD)]).into_owned()
+    }
 }
 
 /// Time passed, and a core wanted to know.
@@ -171,12 +206,50 @@ pub struct Command {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case")]
 pub enum CommandKind {
+    /// Take a candidate that passed and waits for approval.
+    Approve {
+        /// The candidate.
+        version: ModelVersion,
+    },
+    /// Leave everything as it is: no turn starts, no traffic moves, also not back.
+    Freeze,
     /// Stop every automatic action of the loop: no turn starts, no traffic moves but back.
     Pause,
-    /// Go on after a pause.
+    /// Give a model all traffic and keep it there, whatever happens; no turn starts.
+    Pin {
+        /// The model; the champion where none is named.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        version: Option<ModelVersion>,
+    },
+    /// Decline a candidate that waits for approval, or end its rollout.
+    Reject {
+        /// The candidate.
+        version: ModelVersion,
+    },
+    /// Go on after a pause or a freeze.
     Resume,
     /// Start a turn.
     Retrain,
     /// Give the previous champion its traffic back.
     Rollback,
+    /// Let automatic moves begin again after a pin.
+    Unpin,
+}
+
+impl CommandKind {
+    /// The command, as it is typed.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Approve { .. } => "approve",
+            Self::Freeze => "freeze",
+            Self::Pause => "pause",
+            Self::Pin { .. } => "pin",
+            Self::Reject { .. } => "reject",
+            Self::Resume => "resume",
+            Self::Retrain => "retrain",
+            Self::Rollback => "rollback",
+            Self::Unpin => "unpin",
+        }
+    }
 }

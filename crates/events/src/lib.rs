@@ -13,6 +13,8 @@ pub mod model;
 pub mod monitor;
 pub mod rollout;
 pub mod sample;
+pub mod service;
+pub mod snapshot;
 pub mod stream;
 pub mod subject;
 pub mod training;

@@ -89,14 +89,20 @@ impl RouteTable {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RolloutStep {
+    /// The candidate passed and waits for a person's approval.
+    Awaiting,
     /// A candidate that passed is not taken, because of what is under way or because the loop is paused.
     Declined,
     /// A champion on watch is taken back on evidence.
     Demoted,
+    /// People stopped every move, also those back.
+    Frozen,
     /// The evidence ran out or spoke against the challenger: the champion stays.
     Kept,
     /// People stopped automatic moves.
     Paused,
+    /// A person gave a model all traffic, until it is unpinned.
+    Pinned,
     /// The challenger became champion.
     Promoted,
     /// A newer candidate of the same lineage takes the challenger's place.
@@ -109,8 +115,34 @@ pub enum RolloutStep {
     Shadowed,
     /// The challenger gets a share.
     StepStarted,
+    /// A person let automatic moves begin again.
+    Unpinned,
     /// A new champion stood its watch.
     Watched,
+}
+
+impl RolloutStep {
+    /// What happened, in words.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Awaiting => "waits for approval",
+            Self::Declined => "not taken",
+            Self::Demoted => "taken back on evidence",
+            Self::Frozen => "frozen",
+            Self::Kept => "the champion was kept",
+            Self::Paused => "paused",
+            Self::Pinned => "pinned by a person",
+            Self::Promoted => "promoted",
+            Self::Replaced => "replaced by a newer candidate",
+            Self::Resumed => "resumed",
+            Self::RolledBack => "rolled back by a person",
+            Self::Shadowed => "in the shadow",
+            Self::StepStarted => "step started",
+            Self::Unpinned => "unpinned",
+            Self::Watched => "watch passed",
+        }
+    }
 }
 
 /// A step, with the whole table after it.

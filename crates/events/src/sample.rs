@@ -27,6 +27,12 @@ pub enum SampleItem {
         record: PredictionRecord,
         /// The label.
         label: Label,
+        /// Whether it came after the horizon, when the prediction had been given up.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        late: bool,
+        /// The labels that it corrects, oldest first; none for the first label of a prediction.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        earlier: Vec<Label>,
     },
     /// Control reached the data.
     Mark(Mark),
@@ -34,6 +40,14 @@ pub enum SampleItem {
     Observed(PredictionRecord),
     /// What could not be read or joined.
     Refused(Refused),
+}
+
+impl SampleItem {
+    /// A prediction with its first label, in time.
+    #[must_use]
+    pub fn labelled(record: PredictionRecord, label: Label) -> Self {
+        Self::Labelled { record, label, late: false, earlier: Vec::new() }
+    }
 }
 
 /// Something that every reader of the rows shall see at the same place among them.

@@ -4,6 +4,9 @@ use tidemill_domain::Span;
 
 use crate::subject::{Log, Partition, ROOT, Topic};
 
+/// How long it is told why a message was no event.
+const DEAD: Span = Span::days(90);
+
 /// A stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Stream {
@@ -15,6 +18,8 @@ pub enum Stream {
     Loop,
     /// Trials to run.
     Work,
+    /// Messages of the other streams that are no events, and why.
+    Dead,
 }
 
 /// The subjects of a topic, whatever the loop.
@@ -36,7 +41,7 @@ pub enum Kept {
 
 impl Stream {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Intake, Self::Samples, Self::Loop, Self::Work];
+    pub const ALL: [Self; 5] = [Self::Intake, Self::Samples, Self::Loop, Self::Work, Self::Dead];
 
     /// Its name on the broker.
     #[must_use]
@@ -46,6 +51,19 @@ impl Stream {
             Self::Samples => "TIDEMILL_SAMPLES",
             Self::Loop => "TIDEMILL_LOOP",
             Self::Work => "TIDEMILL_WORK",
+            Self::Dead => "TIDEMILL_DEAD",
+        }
+    }
+
+    /// Its name within subjects.
+    #[must_use]
+    pub fn token(self) -> &'static str {
+        match self {
+            Self::Intake => "intake",
+            Self::Samples => "samples",
+            Self::Loop => "loop",
+            Self::Work => "work",
+            Self::Dead => "dead",
         }
     }
 
@@ -61,6 +79,7 @@ impl Stream {
             | Topic::Window(_) => Self::Samples,
             Topic::Log(_) => Self::Loop,
             Topic::Work => Self::Work,
+            Topic::Dead(..) => Self::Dead,
         }
     }
 
@@ -73,6 +92,7 @@ impl Stream {
             Self::Samples => ["sample", "clean", "segment", "quarantine", "window"].map(data).to_vec(),
             Self::Loop => vec![format!("{ROOT}.*.log.*")],
             Self::Work => vec![format!("{ROOT}.*.work")],
+            Self::Dead => vec![format!("{ROOT}.*.dead.*.*")],
         }
     }
 
@@ -84,13 +104,18 @@ impl Stream {
             Self::Samples => Kept::For(Span(horizon.0.saturating_add(Span::days(7).0))),
             Self::Loop => Kept::ForEver,
             Self::Work => Kept::UntilDone,
+            Self::Dead => Kept::For(DEAD),
         }
     }
 
-    /// Whether a full stream refuses new messages; one that does not would drop old ones unseen.
+    /// Whether a full stream refuses new messages; one that does not drops its oldest.
     #[must_use]
     pub fn refuses_when_full(self) -> bool {
-        true
+        match self {
+            Self::Intake | Self::Samples | Self::Loop | Self::Work => true,
+            // Whoever writes nonsense must not stop its readers. What letters tell of lies in its own stream, and is counted.
+            Self::Dead => false,
+        }
     }
 }
 
@@ -209,7 +234,10 @@ pub fn roles(partitions: u16) -> Vec<Role> {
 #[must_use]
 pub fn is_shared(topic: Topic) -> bool {
     match topic {
-        Topic::Intake(_) | Topic::Work | Topic::Log(Log::Command | Log::Report | Log::Tick) => true,
+        Topic::Intake(_)
+        | Topic::Work
+        | Topic::Dead(..)
+        | Topic::Log(Log::Command | Log::Report | Log::Tick) => true,
         Topic::Sample(_) | Topic::Clean(_) | Topic::Segment(_) | Topic::Quarantine(_) | Topic::Window(_) => {
             false
         }
@@ -233,6 +261,9 @@ pub const WORKERS: &str = "automl-trainer-workers";
 /// The key-value bucket of leases.
 pub const LEASES: &str = "tidemill-leases";
 
+/// The key-value bucket that says for each role where its newest snapshot is.
+pub const SNAPSHOTS: &str = "tidemill-snapshots";
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -245,6 +276,7 @@ mod tests {
         let p = Partition(1);
         let mut topics = vec![
             Topic::Work,
+            Topic::Dead(Stream::Loop, 1),
             Topic::Sample(p),
             Topic::Clean(p),
             Topic::Segment(p),

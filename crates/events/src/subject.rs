@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use tidemill_domain::LoopId;
 use tidemill_domain::hash::seed_of;
 
+use crate::stream::Stream;
+
 /// The first token of every subject.
 pub const ROOT: &str = "tidemill";
 
@@ -84,6 +86,9 @@ pub enum Topic {
     Log(Log),
     /// `work`: trials to run.
     Work,
+    /// `dead.<stream>.<sequence>`: why the message at that place is no event. One subject for each, so that whoever meets
+    /// it and however often, it is told once.
+    Dead(Stream, u64),
 }
 
 /// A whole subject.
@@ -100,6 +105,15 @@ impl Subject {
     #[must_use]
     pub fn new(loop_id: LoopId, topic: Topic) -> Self {
         Self { loop_id, topic }
+    }
+
+    /// Where it is told that the message at `sequence` of `stream`, on the subject `of`, is no event. A message whose loop
+    /// cannot be read either belongs to the loop `unreadable`.
+    #[must_use]
+    pub fn dead_letter(of: &str, stream: Stream, sequence: u64) -> Option<Self> {
+        let named = of.split('.').nth(1).and_then(|name| LoopId::new(name).ok());
+        let loop_id = named.or_else(|| LoopId::new("unreadable").ok())?;
+        Some(Self::new(loop_id, Topic::Dead(stream, sequence)))
     }
 
     /// A subject of the loop's log.
@@ -141,6 +155,7 @@ impl fmt::Display for Topic {
             Self::Window(p) => write!(f, "window.{}", p.0),
             Self::Log(log) => write!(f, "log.{}", LOGS.iter().find(|x| x.0 == *log).map_or("", |x| x.1)),
             Self::Work => f.write_str("work"),
+            Self::Dead(stream, sequence) => write!(f, "dead.{}.{sequence}", stream.token()),
         }
     }
 }
@@ -170,6 +185,10 @@ impl FromStr for Subject {
             ["work"] => Topic::Work,
             ["intake", kind] => Topic::Intake(INTAKE.iter().find(|x| x.1 == *kind).ok_or_else(bad)?.0),
             ["log", log] => Topic::Log(LOGS.iter().find(|x| x.1 == *log).ok_or_else(bad)?.0),
+            ["dead", stream, sequence] => {
+                let stream = Stream::ALL.into_iter().find(|s| s.token() == *stream).ok_or_else(bad)?;
+                Topic::Dead(stream, sequence.parse().map_err(|_| bad())?)
+            }
             [data, partition] => {
                 let p = Partition(partition.parse().map_err(|_| bad())?);
                 match *data {
@@ -197,6 +216,7 @@ mod tests {
         let p = Partition(3);
         let mut topics = vec![
             Topic::Work,
+            Topic::Dead(Stream::Samples, 17),
             Topic::Sample(p),
             Topic::Clean(p),
             Topic::Segment(p),
@@ -221,8 +241,22 @@ mod tests {
             "tidemill.A.work",
             "tidemill.a.log.x",
             "tidemill.a.sample.x",
+            "tidemill.a.dead.loop.x",
+            "tidemill.a.dead.x.1",
         ] {
             assert!(bad.parse::<Subject>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_dead_letter_has_a_subject_whatever_the_message_was_on() {
+        for (of, at) in [
+            ("tidemill.a.log.x", "tidemill.a.dead.loop.7"),
+            ("tidemill.A.log.x", "tidemill.unreadable.dead.loop.7"),
+            ("x", "tidemill.unreadable.dead.loop.7"),
+        ] {
+            let subject = Subject::dead_letter(of, Stream::Loop, 7).map(|s| s.to_string());
+            assert_eq!(subject.as_deref(), Some(at));
         }
     }
 

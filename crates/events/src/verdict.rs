@@ -107,3 +107,11 @@ pub struct Verdict {
     /// What was measured.
     pub measurement: Measurement,
 }
+
+impl Verdict {
+    /// The candidate as the model of this turn.
+    #[must_use]
+    pub fn deployed(&self) -> Deployed {
+        Deployed { turn: self.turn.clone(), ..self.candidate.clone() }
+    }
+}

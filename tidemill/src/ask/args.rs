@@ -56,6 +56,51 @@ pub struct CommandArgs {
     pub to: To,
 }
 
+/// `tidemill approve` and `reject`.
+#[derive(Args, Clone, Debug)]
+pub struct VersionArgs {
+    /// What every command has
+    #[command(flatten)]
+    pub command: CommandArgs,
+    /// The candidate
+    #[arg(value_name = "VERSION")]
+    pub version: String,
+}
+
+/// `tidemill pin`.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "EXAMPLES:\n  \
+    tidemill pin parcels                 the champion stays, whatever happens\n  \
+    tidemill pin parcels m-0123456789ab  this model takes all traffic and stays\n  \
+    tidemill pin --all --reason \"incident 42\"   every loop stays with its champion: the kill switch\n\n\
+    While pinned no turn starts and nothing moves by itself. `tidemill unpin` ends it.")]
+pub struct PinArgs {
+    /// The loop
+    #[arg(value_name = "LOOP", value_parser = loop_id, required_unless_present = "all")]
+    pub name: Option<LoopId>,
+    /// The model; the champion without it
+    #[arg(value_name = "VERSION")]
+    pub version: Option<String>,
+    /// Every loop, each to its champion
+    #[arg(long, conflicts_with_all = ["name", "version"])]
+    pub all: bool,
+    /// Why, for the record
+    #[arg(long, default_value = "", value_name = "TEXT")]
+    pub reason: String,
+    /// Who asks, for the record
+    #[arg(long, env = "USER", default_value = "somebody", value_name = "NAME")]
+    pub by: String,
+    /// Where to, and how to answer
+    #[command(flatten)]
+    pub to: To,
+}
+
+pub(super) const APPROVE_EXAMPLES: &str = "EXAMPLES:\n  \
+    tidemill approve parcels m-0123456789ab\n\n\
+    With training.approval: manual a candidate that passed waits until a person approves or rejects it.";
+pub(super) const FREEZE_EXAMPLES: &str = "EXAMPLES:\n  \
+    tidemill freeze parcels --reason \"audit\"\n\n\
+    While frozen no turn starts and no traffic moves, also not back. `tidemill resume` ends it.";
 pub(super) const PAUSE_EXAMPLES: &str = "EXAMPLES:\n  \
     tidemill pause parcels --reason \"the depot moves this weekend\"\n\n\
     While paused no turn starts and no traffic moves but back. Answers go on.";
@@ -121,6 +166,17 @@ pub enum Family {
     Mlp,
 }
 
+/// How far a trial is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum HowFar {
+    /// It failed
+    Failed,
+    /// It gave a result
+    Finished,
+    /// It waits or runs
+    Planned,
+}
+
 /// `tidemill trials`.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "EXAMPLES:\n  \
@@ -137,6 +193,9 @@ pub struct TrialsArgs {
     /// Only of this family of learners
     #[arg(long, value_enum, value_name = "A")]
     pub algorithm: Option<Family>,
+    /// Only those that are so far
+    #[arg(long, value_enum, value_name = "STATE")]
+    pub state: Option<HowFar>,
     /// In this order
     #[arg(long, value_enum, default_value_t = SortBy::Newest, value_name = "ORDER")]
     pub sort: SortBy,
@@ -153,6 +212,8 @@ pub struct TrialsArgs {
 pub enum QuarantineArgs {
     /// Show how many rows were refused for which reasons, and the newest of them
     List(QuarantineListArgs),
+    /// Send refused rows into the stream again, after the loop file was put right
+    Replay(QuarantineReplayArgs),
     /// Show one refused row with everything that is wrong with it
     Show(QuarantineShowArgs),
 }
@@ -169,6 +230,30 @@ pub struct QuarantineListArgs {
     /// At most so many rows
     #[arg(long, default_value_t = 10, value_name = "N")]
     pub limit: usize,
+    /// Where to, and how to answer
+    #[command(flatten)]
+    pub to: To,
+}
+
+/// `tidemill quarantine replay`.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "EXAMPLES:\n  \
+    tidemill apply -f loop.yaml && tidemill quarantine replay parcels\n  \
+    tidemill quarantine replay parcels 48213\n\n\
+    Rows get new ids, which end in the version of the spec: doing it twice changes nothing.")]
+pub struct QuarantineReplayArgs {
+    /// The loop
+    #[arg(value_name = "LOOP", value_parser = loop_id)]
+    pub name: LoopId,
+    /// One row: its number in the list, or the id of its prediction; all of them without it
+    #[arg(value_name = "ROW")]
+    pub row: Option<String>,
+    /// At most so many rows, the newest
+    #[arg(long, default_value_t = 10_000, value_name = "N")]
+    pub limit: usize,
+    /// The NATS server
+    #[arg(long, env = "TIDEMILL_NATS_URL", default_value = "nats://127.0.0.1:4222")]
+    pub nats_url: String,
     /// Where to, and how to answer
     #[command(flatten)]
     pub to: To,

@@ -27,6 +27,9 @@ pub(super) enum AskError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// When the bus does not take what is sent.
+    #[error("the bus did not take it")]
+    Bus(#[source] tidemill_bus::Error),
     /// When a file cannot be read.
     #[error("{} cannot be read", path.display())]
     Read { path: PathBuf, source: std::io::Error },
@@ -53,6 +56,7 @@ impl AskError {
             Self::Answer { .. } => {
                 "is it a console, and of the same version? `tidemill --version` tells ours"
             }
+            Self::Bus(_) => "is nats-server there? say where with --nats-url URL or TIDEMILL_NATS_URL",
             Self::Read { .. } => "look at its name and at who may read it",
             Self::Refused { failure, .. } => &failure.remedy,
             Self::Unreachable { .. } => {
@@ -158,7 +162,7 @@ fn not_ours(status: StatusCode, bytes: &[u8]) -> Failure {
         _ => ErrorKind::Internal,
     };
     let remedy = "is it a console of Tidemill that answers there? See --console".to_owned();
-    Failure { error, what: format!("{status}: {}", text.trim()), remedy, problems: Vec::new() }
+    Failure { error, code: None, what: format!("{status}: {}", text.trim()), remedy, problems: Vec::new() }
 }
 
 #[cfg(test)]

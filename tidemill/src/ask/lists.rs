@@ -1,18 +1,21 @@
 //! `tidemill turns` and `tidemill trials` as tables.
 
+use serde_json::Value;
 use tidemill_console_core::{Page, Stage, TrialRecord, TrialState, TurnSummary};
 use tidemill_domain::Timestamp;
 use tidemill_events::training::Purpose;
 
-use super::args::{Family, SortBy, TrialsArgs, TurnsArgs};
-use super::client::AskError;
+use super::args::{Family, HowFar, SortBy, TrialsArgs, TurnsArgs};
+use super::client::{AskError, Client};
 use super::table::{Lean, rest, table};
 use super::words::{ago, count, gate, number, numbers, outcome};
 
+/// Items that are asked for at once.
+const PAGE: usize = 500;
+
 pub(super) async fn turns(args: TurnsArgs) -> Result<(), AskError> {
     let client = super::client(&args.to)?;
-    let query = [("limit", args.limit.to_string())];
-    let answer = client.get(&["loops", args.name.as_str(), "turns"], &query).await?;
+    let answer = pages(&client, &["loops", args.name.as_str(), "turns"], &[], args.limit).await?;
     let now = super::watch::now();
     super::show(answer, args.to.json, |page| turns_table(page, now))
 }
@@ -24,7 +27,7 @@ pub(super) async fn trials(args: TrialsArgs) -> Result<(), AskError> {
         SortBy::Newest => "newest",
         SortBy::Score => "score",
     };
-    let mut query = vec![("sort", sort.to_owned()), ("limit", args.limit.to_string())];
+    let mut query = vec![("sort", sort.to_owned())];
     query.extend(args.turn.map(|turn| ("turn", turn)));
     query.extend(args.algorithm.map(|family| {
         let name = match family {
@@ -34,8 +37,42 @@ pub(super) async fn trials(args: TrialsArgs) -> Result<(), AskError> {
         };
         ("algorithm", name.to_owned())
     }));
-    let answer = client.get(&["loops", args.name.as_str(), "trials"], &query).await?;
+    query.extend(args.state.map(|state| {
+        let name = match state {
+            HowFar::Failed => "failed",
+            HowFar::Finished => "finished",
+            HowFar::Planned => "planned",
+        };
+        ("state", name.to_owned())
+    }));
+    let answer = pages(&client, &["loops", args.name.as_str(), "trials"], &query, args.limit).await?;
     super::show(answer, args.to.json, trials_table)
+}
+
+/// As many items as are wanted, page by page; the answer is that of the first page, with the items of all.
+async fn pages(
+    client: &Client,
+    path: &[&str],
+    query: &[(&str, String)],
+    limit: usize,
+) -> Result<Value, AskError> {
+    let mut whole: Option<Value> = None;
+    let mut items: Vec<Value> = Vec::new();
+    loop {
+        let mut asked = query.to_vec();
+        asked.push(("limit", (limit.saturating_sub(items.len())).min(PAGE).to_string()));
+        let next = whole.as_ref().and_then(|page| page["next"].as_str());
+        asked.extend(next.map(|next| ("after", next.to_owned())));
+        let mut page = client.get(path, &asked).await?;
+        items.extend(page["items"].as_array_mut().map(std::mem::take).unwrap_or_default());
+        let next = page["next"].take();
+        let known = whole.get_or_insert(page);
+        known["next"] = next;
+        if items.len() >= limit || !known["next"].is_string() {
+            known["items"] = Value::Array(items);
+            return Ok(known.take());
+        }
+    }
 }
 
 fn dash(text: Option<String>) -> String {
@@ -84,7 +121,7 @@ pub(super) fn turns_table(page: &Page<TurnSummary>, now: Timestamp) -> String {
         ("VERDICT", Lean::Left),
         ("OUTCOME", Lean::Left),
     ];
-    table(&head, &rows) + &rest(page.items.len(), page.total, page.gone, "turns")
+    table(&head, &rows) + &rest(page.items.len(), page.total, page.gone, page.since, "turns")
 }
 
 /// The trials of a loop.
@@ -104,7 +141,7 @@ pub(super) fn trials_table(page: &Page<TrialRecord>) -> String {
         ("CPU", Lean::Right),
         ("PARAMETERS, OR WHY IT FAILED", Lean::Left),
     ];
-    table(&head, &rows) + &rest(page.items.len(), page.total, page.gone, "trials")
+    table(&head, &rows) + &rest(page.items.len(), page.total, page.gone, page.since, "trials")
 }
 
 fn trial_row(t: &TrialRecord) -> Vec<String> {

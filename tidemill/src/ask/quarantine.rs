@@ -22,6 +22,7 @@ pub(super) async fn run(args: QuarantineArgs) -> Result<(), AskError> {
             let now = super::watch::now();
             super::show(answer, args.to.json, |found| list(found, now))
         }
+        QuarantineArgs::Replay(args) => super::requeue::run(args).await,
         QuarantineArgs::Show(args) => {
             let client = super::client(&args.to)?;
             let answer = client.get(&["loops", args.name.as_str(), "quarantine", &args.row], &[]).await?;
@@ -71,7 +72,7 @@ pub(super) fn list(found: &QuarantineAnswer, now: Timestamp) -> String {
         text.push('\n');
         text += &table(&head, &rows);
     }
-    text + &rest(found.rows.len(), found.total.saturating_sub(found.gone), found.gone, "rows")
+    text + &rest(found.rows.len(), found.total.saturating_sub(found.gone), found.gone, found.since, "rows")
 }
 
 /// A row with everything that is wrong with it.

@@ -1,5 +1,9 @@
 //! Tables for the screen: columns as wide as their widest cell. Pure.
 
+use tidemill_console_core::Since;
+
+use super::words;
+
 /// Where a column leans.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Lean {
@@ -31,19 +35,24 @@ pub(super) fn table(head: &[(&str, Lean)], rows: &[Vec<String>]) -> String {
     text
 }
 
-/// The line under a list that says what is not in it.
-pub(super) fn rest(shown: usize, total: u64, gone: u64, what: &str) -> String {
+/// The lines under a list that say what is not in it.
+pub(super) fn rest(shown: usize, total: u64, gone: u64, since: Option<Since>, what: &str) -> String {
     let more = total.saturating_sub(shown as u64);
-    match (more, gone) {
+    let mut text = match (more, gone) {
         (0, 0) => String::new(),
         (more, 0) => format!("({more} more {what}: see --limit)\n"),
-        (0, gone) => format!("({gone} older {what} are on the log but no longer kept by the console)\n"),
+        (0, gone) => format!("({gone} older {what} are no longer on the log)\n"),
         (more, gone) => {
-            format!(
-                "({more} more {what}: see --limit; {gone} older ones are on the log but no longer kept by the console)\n"
-            )
+            format!("({more} more {what}: see --limit; {gone} older ones are no longer on the log)\n")
         }
+    };
+    if let Some(Since { sequence, time }) = since {
+        text += &format!(
+            "(the log begins at message {sequence}, of {}: what is older is gone)\n",
+            words::time(time)
+        );
     }
+    text
 }
 
 #[cfg(test)]
@@ -59,9 +68,12 @@ mod tests {
 
     #[test]
     fn what_is_left_out_is_said() {
-        assert_eq!(rest(3, 3, 0, "turns"), "");
-        assert_eq!(rest(3, 5, 0, "turns"), "(2 more turns: see --limit)\n");
-        assert!(rest(3, 3, 9, "turns").starts_with("(9 older turns"));
-        assert!(rest(3, 5, 9, "turns").starts_with("(2 more turns: see --limit; 9 older"));
+        let rest = |total, gone, since| rest(3, total, gone, since, "turns");
+        assert_eq!(rest(3, 0, None), "");
+        assert_eq!(rest(5, 0, None), "(2 more turns: see --limit)\n");
+        assert!(rest(3, 9, None).starts_with("(9 older turns"));
+        assert!(rest(5, 9, None).starts_with("(2 more turns: see --limit; 9 older"));
+        let since = Since { sequence: 12, time: tidemill_domain::Timestamp(0) };
+        assert!(rest(3, 0, Some(since)).starts_with("(the log begins at message 12, of 1970-01-01"));
     }
 }

@@ -34,7 +34,7 @@ fn command_lines_are_taken_or_refused() {
         "x apply -f - --by ann --json",
         "x status",
         "x status parcels --watch --console http://host:1",
-        "x trials parcels --turn 4 --algorithm boosting --sort score --limit 5",
+        "x trials parcels --turn 4 --algorithm boosting --sort score --limit 5 --state finished",
         "x turns parcels --json",
         "x trigger parcels --reason why",
         "x pause parcels",
@@ -58,7 +58,13 @@ fn command_lines_are_taken_or_refused() {
 #[test]
 fn exit_codes_tell_what_to_do() {
     let refused = |error| AskError::Refused {
-        failure: Box::new(Failure { error, what: "no".into(), remedy: "yes".into(), problems: Vec::new() }),
+        failure: Box::new(Failure {
+            error,
+            code: None,
+            what: "no".into(),
+            remedy: "yes".into(),
+            problems: Vec::new(),
+        }),
         file: None,
     };
     for (error, expected) in [
@@ -173,7 +179,7 @@ fn trials_are_a_table() {
         "TRIAL        STATE     ALGORITHM   ROWS  FROM      SCORE  METRICS          CPU  PARAMETERS, OR WHY IT FAILED
 tides-1-001  finished  linear     1,500  last 500    0.5  accuracy 0.75  0.5 s  l2 0.1
 tides-1-002  failed    linear     1,500  last 500      -  accuracy 0.75  0.5 s  it diverged
-(9 older trials are on the log but no longer kept by the console)
+(9 older trials are no longer on the log)
 "
     );
 }

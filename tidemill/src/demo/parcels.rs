@@ -1,5 +1,7 @@
 //! The stream of the demo: parcels that arrive late or not, and how the world changes under the model. Pure, by seed.
 
+use std::path::Path;
+
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tidemill_domain::{PredictionId, Value};
@@ -90,6 +92,19 @@ fn parcel(index: usize, rng: &mut ChaCha8Rng) -> Parcel {
         features,
     };
     Parcel { row, label: text(if late { "late" } else { "punctual" }) }
+}
+
+/// Writes parcels as CSV, the label in the last column.
+pub(super) fn write(parcels: &[Parcel], path: &Path) -> Result<(), csv::Error> {
+    let mut writer = csv::Writer::from_path(path)?;
+    let features = parcels.first().map(|parcel| parcel.row.features.as_slice()).unwrap_or_default();
+    writer.write_record(features.iter().map(|(name, _)| name.as_str()).chain(["outcome"]))?;
+    for parcel in parcels {
+        let cells = parcel.row.features.iter().map(|(_, value)| value).chain([&parcel.label]);
+        writer.write_record(cells.map(|value| value.category().unwrap_or_default()))?;
+    }
+    writer.flush()?;
+    Ok(())
 }
 
 #[cfg(test)]

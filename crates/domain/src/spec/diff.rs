@@ -91,7 +91,8 @@ mod tests {
         assert_eq!(differences(&old, &old), []);
         let new = spec(
             "[{ name: c, type: numeric, min: 0 }, { name: a, type: numeric }, { name: d, type: categorical }]",
-            "  monitor: { window: 1h }\n  triggers: [{ new_labels: 1000 }]\n  rollout: { margin: 0.1 }",
+            "  monitor: { window: 1h }\n  triggers: [{ new_labels: 1000 }]\n  rollout: { margin: 0.1 }\n  \
+             labels: { corrections: first }",
         );
         let found = differences(&old, &new);
         let shown: Vec<_> = found.iter().map(|d| format!("{}: {} -> {}", d.path, d.old, d.new)).collect();
@@ -102,6 +103,7 @@ mod tests {
                 "spec.schema.features[c]: { name: c, type: numeric } -> { name: c, type: numeric, min: 0 }",
                 "spec.schema.features[d]:  -> { name: d, type: categorical }",
                 "spec.schema.features: [a, c] -> [c, a]",
+                "spec.labels.corrections: latest -> first",
                 "spec.monitor.window: 1000 rows -> 1h",
                 "spec.triggers.on: [decay, drift] -> ",
                 "spec.rollout.margin: 5% -> 10%",

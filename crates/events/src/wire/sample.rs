@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 
+use serde::{Deserialize, Serialize};
 use tidemill_domain::{Label, PredictionId, PredictionRecord, Timestamp};
 
 use super::cells::{is_finite, scored_json};
@@ -78,7 +79,8 @@ pub(super) fn decode(payload: &[u8]) -> Result<Vec<SampleItem>, ColumnError> {
                             .ok_or_else(|| label_source.unknown(row))?,
                         time: label_time.need(row)?,
                     };
-                    SampleItem::Labelled { record, label }
+                    let Note { late, earlier } = extra.json(row)?.unwrap_or_default();
+                    SampleItem::Labelled { record, label, late, earlier }
                 }
                 "mark" => SampleItem::Mark(extra.need_json(row)?),
                 "observed" => SampleItem::Observed(record(row)?),
@@ -88,6 +90,15 @@ pub(super) fn decode(payload: &[u8]) -> Result<Vec<SampleItem>, ColumnError> {
         }
     }
     Ok(items)
+}
+
+/// What is special about a label; most have nothing.
+#[derive(Default, Deserialize, Serialize)]
+struct Note<E: Default = Vec<Label>> {
+    #[serde(default)]
+    late: bool,
+    #[serde(default)]
+    earlier: E,
 }
 
 /// A mark as JSON that is read back as the same mark.
@@ -167,6 +178,12 @@ fn extra(item: &SampleItem) -> Result<Option<String>, ColumnError> {
     match item {
         SampleItem::Mark(mark) => mark_json(mark).map(Some),
         SampleItem::Refused(refused) => to_json("extra", refused).map(Some),
+        SampleItem::Labelled { late, earlier, .. } if *late || !earlier.is_empty() => {
+            if !earlier.iter().all(|label| is_finite(&label.label)) {
+                return Err(ColumnError::NotExact("a label"));
+            }
+            to_json("extra", &Note { late: *late, earlier: earlier.as_slice() }).map(Some)
+        }
         SampleItem::Expired { .. } | SampleItem::Labelled { .. } | SampleItem::Observed(_) => Ok(None),
     }
 }

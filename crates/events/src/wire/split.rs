@@ -55,7 +55,9 @@ impl Weigh for SampleItem {
     fn weigh(&self) -> usize {
         match self {
             Self::Expired { prediction_id, .. } => ITEM + prediction_id.as_str().len(),
-            Self::Labelled { record, label } => record.weigh() + label.weigh(),
+            Self::Labelled { record, label, earlier, .. } => {
+                record.weigh() + label.weigh() + earlier.iter().map(Weigh::weigh).sum::<usize>()
+            }
             Self::Mark(mark) => mark.weigh(),
             Self::Observed(record) => record.weigh(),
             Self::Refused(refused) => refused.weigh(),

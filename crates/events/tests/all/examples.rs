@@ -5,14 +5,15 @@ mod turns;
 
 use tidemill_domain::Timestamp;
 use tidemill_events::emit::Outgoing;
-use tidemill_events::event::{Claimed, Command, CommandKind, Tick};
+use tidemill_events::event::{Claimed, Command, CommandKind, DeadLetter, Tick};
+use tidemill_events::stream::Stream;
 use tidemill_events::training::Trial;
 use tidemill_events::{Event, Intake, Log, Topic};
 
 use crate::make::{P, outgoing};
 
 /// How many types there are; [`number`] says which.
-pub(crate) const TYPES: usize = 20;
+pub(crate) const TYPES: usize = 21;
 
 /// The place of an event's type; an event type without one does not compile. `None` for types of tomorrow.
 pub(crate) fn number(event: &Event) -> Option<usize> {
@@ -38,6 +39,7 @@ pub(crate) fn number(event: &Event) -> Option<usize> {
         Event::Verdict(_) => 17,
         Event::Window(_) => 18,
         Event::Work(_) => 19,
+        Event::Dead(_) => 20,
     })
 }
 
@@ -85,5 +87,17 @@ pub(crate) fn all() -> Vec<Outgoing> {
         log(Log::Verdict, Event::Verdict(Box::new(turns::verdict()))),
         log(Log::Window, Event::Window(Box::new(turns::window()))),
         outgoing(Topic::Work, Event::Work(Box::new(turns::job()))),
+        outgoing(
+            Topic::Dead(Stream::Loop, 41),
+            Event::Dead(DeadLetter {
+                stream: "TIDEMILL_LOOP".into(),
+                sequence: 41,
+                subject: "tidemill.electricity.log.alert".into(),
+                reader: "deployer".into(),
+                reason: "the header ce-type is missing".into(),
+                bytes: 8,
+                head: "nonsense".into(),
+            }),
+        ),
     ]
 }

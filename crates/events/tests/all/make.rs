@@ -105,10 +105,10 @@ pub(crate) fn sample_item() -> impl Strategy<Value = SampleItem> {
     let refused = (any::<String>(), vec(any::<String>(), 0..3));
     prop_oneof![
         (id(), instant()).prop_map(|(prediction_id, time)| SampleItem::Expired { prediction_id, time }),
-        (record(), label()).prop_map(|(record, label)| SampleItem::Labelled { record, label }),
-        (record(), label()).prop_map(|(record, label)| {
+        (record(), label()).prop_map(|(record, label)| SampleItem::labelled(record, label)),
+        (record(), label(), any::<bool>(), vec(label(), 0..3)).prop_map(|(record, label, late, earlier)| {
             let label = Label { prediction_id: record.prediction_id.clone(), ..label };
-            SampleItem::Labelled { record, label }
+            SampleItem::Labelled { record, label, late, earlier }
         }),
         mark().prop_map(SampleItem::Mark),
         record().prop_map(SampleItem::Observed),

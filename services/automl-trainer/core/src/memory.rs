@@ -4,6 +4,7 @@
 //! of its turn, averaged over turns with weights that fade. A choice that wins by luck once does not replace one that is
 //! good every time; after a change of concept the old findings fade within a few turns.
 
+use serde::{Deserialize, Serialize};
 use tidemill_events::training::Choice;
 use tidemill_learn::search::{Past, Proposal};
 
@@ -12,7 +13,7 @@ const FADING: f64 = 0.8;
 /// Choices that are remembered.
 const MAX_CHOICES: usize = 64;
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Finding {
     choice: Choice,
     /// Faded sum of shortfalls.
@@ -22,7 +23,7 @@ struct Finding {
 }
 
 /// The findings of earlier turns of a loop.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Memory {
     findings: Vec<Finding>,
 }

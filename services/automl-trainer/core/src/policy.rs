@@ -1,15 +1,35 @@
 //! Whether what asks for a turn gets one.
 
+use std::fmt;
+
 use tidemill_domain::spec::AlertKind;
 use tidemill_domain::{LoopSpec, Timestamp};
+
+/// How people hold a loop, so that no turn begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Held {
+    Frozen,
+    Paused,
+    Pinned,
+}
+
+impl fmt::Display for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Frozen => "frozen",
+            Self::Paused => "paused",
+            Self::Pinned => "pinned to a model",
+        })
+    }
+}
 
 /// What the policy looks at.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Situation {
     /// Whether a turn searches or awaits its verdict.
     pub under_way: bool,
-    /// Whether people paused the loop.
-    pub paused: bool,
+    /// What people hold the loop with.
+    pub held: Option<Held>,
     /// When the last turn began.
     pub last_turn: Option<Timestamp>,
     /// The time.
@@ -22,8 +42,8 @@ pub(crate) struct Situation {
 ///
 /// A person who asks need not wait for the cool-down, but for everything else.
 pub(crate) fn objection(spec: &LoopSpec, by_hand: bool, s: Situation) -> Option<String> {
-    if s.paused {
-        return Some("the loop is paused".to_owned());
+    if let Some(held) = s.held {
+        return Some(format!("the loop is {held}"));
     }
     if s.under_way {
         return Some("a turn is under way".to_owned());

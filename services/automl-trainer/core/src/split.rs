@@ -5,6 +5,7 @@
 //! never serves the rows right behind those that taught it. The held-out rows teach nothing until the verdict is given
 //! (INV-5).
 
+use serde::{Deserialize, Serialize};
 use tidemill_domain::{LoopSpec, Strategy};
 use tidemill_events::dataset::{Catalogue, RowRange};
 
@@ -14,7 +15,7 @@ const WINDOWS: [u64; 4] = [1_000, 2_500, 5_000, 10_000];
 const MAX_ROWS: u64 = 20_000;
 
 /// How the rows of a dataset are used by a turn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Split {
     rows: u64,
     held_out: u64,

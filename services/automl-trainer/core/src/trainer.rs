@@ -2,18 +2,20 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use tidemill_domain::{LoopId, LoopSpec, ModelVersion, Timestamp, TrialId, TriggerId, TurnId};
 use tidemill_events::core::{Core, Draft, Now};
 use tidemill_events::dataset::Catalogue;
 use tidemill_events::event::{CommandKind, Event};
 use tidemill_events::monitor::AlertState;
 use tidemill_events::rollout::{Rollout, RolloutStep};
+use tidemill_events::snapshot::{self, BadSnapshot};
 use tidemill_events::training::{Report, Trial, TrialJob, TrialResult, Trigger, TriggerCause, TurnOutcome};
 use tidemill_events::verdict::{GateOutcome, Verdict};
 use tidemill_events::{Log, Recorded, Subject};
 
 use crate::memory::Memory;
-use crate::policy::{self, Situation};
+use crate::policy::{self, Held, Situation};
 use crate::split::Split;
 use crate::turn::{Next, Turn};
 
@@ -21,19 +23,21 @@ use crate::turn::{Next, Turn};
 const MAX_AWAITED: usize = 32;
 
 /// A candidate on its way through evaluation and rollout.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Awaited {
     trigger: TriggerId,
     turn: TurnId,
     version: ModelVersion,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct LoopState {
     spec: LoopSpec,
     spec_version: u64,
     catalogue: Catalogue,
     paused: bool,
+    frozen: bool,
+    pinned: bool,
     turns: u64,
     since: Timestamp,
     last_turn: Option<Timestamp>,
@@ -45,7 +49,7 @@ struct LoopState {
 }
 
 /// The core of automl-trainer.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Trainer {
     last: u64,
     now: Now,
@@ -104,6 +108,15 @@ impl Core for Trainer {
         };
         self.loops.values().filter_map(due).min()
     }
+
+    fn save(&self) -> Option<Vec<u8>> {
+        snapshot::save(self)
+    }
+
+    fn load(&mut self, bytes: &[u8]) -> Result<(), BadSnapshot> {
+        *self = snapshot::load(bytes)?;
+        Ok(())
+    }
 }
 
 /// Where a loop's decisions go.
@@ -132,6 +145,8 @@ impl LoopState {
             spec_version: 0,
             catalogue: Catalogue::default(),
             paused: false,
+            frozen: false,
+            pinned: false,
             turns: 0,
             since: now,
             last_turn: None,
@@ -160,16 +175,22 @@ impl LoopState {
                 self.weigh(input, cause, now, out);
             }
             Event::Command(command) => match command.kind {
+                CommandKind::Freeze => self.frozen = true,
                 CommandKind::Pause => self.paused = true,
                 CommandKind::Resume => {
-                    self.paused = false;
+                    (self.paused, self.frozen) = (false, false);
                     self.new_labels(input, now, out);
                 }
                 CommandKind::Retrain => {
                     let (by, reason) = (command.by.clone(), command.reason.clone());
                     self.weigh(input, TriggerCause::Manual { by, reason }, now, out);
                 }
-                CommandKind::Rollback => {}
+                // What comes of these is told by the deployer.
+                CommandKind::Approve { .. }
+                | CommandKind::Pin { .. }
+                | CommandKind::Reject { .. }
+                | CommandKind::Rollback
+                | CommandKind::Unpin => {}
             },
             Event::Report(report) => {
                 self.report(report, out);
@@ -179,15 +200,23 @@ impl LoopState {
                 self.verdict(verdict, out);
                 self.new_labels(input, now, out);
             }
-            Event::Rollout(rollout) => self.rollout(rollout, out),
+            Event::Rollout(rollout) => {
+                self.rollout(rollout, out);
+                self.new_labels(input, now, out);
+            }
             _ => {}
         }
+    }
+
+    fn held(&self) -> Option<Held> {
+        let held = [(self.pinned, Held::Pinned), (self.frozen, Held::Frozen), (self.paused, Held::Paused)];
+        held.iter().find(|h| h.0).map(|h| h.1)
     }
 
     fn objection(&self, now: Timestamp, by_hand: bool) -> Option<String> {
         let situation = Situation {
             under_way: self.search.is_some() || self.judged.is_some(),
-            paused: self.paused,
+            held: self.held(),
             last_turn: self.last_turn,
             now,
             enough_rows: Split::of(&self.catalogue, &self.spec).is_some(),
@@ -324,29 +353,32 @@ impl LoopState {
     }
 
     fn rollout(&mut self, rollout: &Rollout, out: &mut Out<'_>) {
+        // Whether the deployer could pin is known from what it did, not from what was asked.
+        match rollout.step {
+            RolloutStep::Pinned => self.pinned = true,
+            RolloutStep::Unpinned => self.pinned = false,
+            _ => {}
+        }
         let outcome = match rollout.step {
-            RolloutStep::Promoted => TurnOutcome::Promoted,
+            RolloutStep::Pinned | RolloutStep::Promoted => TurnOutcome::Promoted,
             RolloutStep::Kept => TurnOutcome::Kept,
             RolloutStep::Declined => TurnOutcome::Declined,
-            RolloutStep::Replaced | RolloutStep::RolledBack | RolloutStep::Demoted => TurnOutcome::Replaced,
-            RolloutStep::Paused
+            RolloutStep::Replaced => TurnOutcome::Replaced,
+            RolloutStep::Awaiting
+            | RolloutStep::Demoted
+            | RolloutStep::Frozen
+            | RolloutStep::Paused
             | RolloutStep::Resumed
+            | RolloutStep::RolledBack
             | RolloutStep::Shadowed
             | RolloutStep::StepStarted
+            | RolloutStep::Unpinned
             | RolloutStep::Watched => return,
         };
-        let live: Vec<&ModelVersion> = rollout.table.routes.iter().map(|r| &r.model.model.version).collect();
-        let mut index = 0;
-        while index < self.rolling.len() {
-            let awaited = &self.rolling[index];
-            let named = rollout.version.as_ref() == Some(&awaited.version);
-            let replaced = outcome == TurnOutcome::Replaced && !live.contains(&&awaited.version);
-            if (named && outcome != TurnOutcome::Replaced) || replaced {
-                let awaited = self.rolling.remove(index);
-                out.close(&awaited.trigger, &awaited.turn, outcome);
-            } else {
-                index += 1;
-            }
+        // Every model that leaves is named by an event of its own.
+        let mut named = |a: &mut Awaited| rollout.version.as_ref() == Some(&a.version);
+        for awaited in self.rolling.extract_if(.., &mut named) {
+            out.close(&awaited.trigger, &awaited.turn, outcome);
         }
     }
 }

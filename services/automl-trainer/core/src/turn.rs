@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use tidemill_domain::hash::seed_of;
 use tidemill_domain::{
     Algorithm, LoopSpec, ModelRef, ModelVersion, Parameters, Span, Strategy, TrialId, TriggerId, TurnId,
@@ -27,7 +28,7 @@ pub(crate) enum Next {
 }
 
 /// A trial of the search that gave a score.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Done {
     trial: TrialId,
     choice: Choice,
@@ -36,7 +37,7 @@ struct Done {
 }
 
 /// A turn from its acceptance to its candidate.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Turn {
     pub id: TurnId,
     pub trigger: TriggerId,

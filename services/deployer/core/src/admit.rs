@@ -3,7 +3,7 @@
 //! Only what a `Passed` verdict names gets in here (INV-2), and only if it was judged by the rules now in force and against
 //! the present champion. This module must not know how a rollout goes on.
 
-use tidemill_domain::spec::Lane;
+use tidemill_domain::spec::{Approval, Lane};
 use tidemill_domain::{ModelVersion, Timestamp};
 use tidemill_events::core::Draft;
 use tidemill_events::dataset::DatasetCreated;
@@ -47,10 +47,19 @@ impl LoopState {
 
     /// Takes a verdict; one that did not pass moves nothing.
     pub(crate) fn admit(&mut self, verdict: &Verdict, now: Timestamp) -> Vec<Draft> {
+        self.holds.remember(&verdict.deployed());
         if verdict.outcome != GateOutcome::Passed || !self.decide_once(&verdict.turn) {
             return Vec::new();
         }
-        let candidate = Deployed { turn: verdict.turn.clone(), ..verdict.candidate.clone() };
+        match self.policy.applied.spec.training.approval {
+            Approval::Manual if self.objection(verdict).is_none() => self.await_approval(verdict),
+            Approval::Automatic | Approval::Manual => self.take(verdict, now),
+        }
+    }
+
+    /// Takes a candidate that passed and that nobody has to approve any more.
+    pub(crate) fn take(&mut self, verdict: &Verdict, now: Timestamp) -> Vec<Draft> {
+        let candidate = verdict.deployed();
         let lane = self.lane_of(&candidate, verdict);
         if let Some(reason) = self.objection(verdict) {
             return vec![self.tell(RolloutStep::Declined, Some(&candidate), Some(lane), None, reason)];
@@ -103,8 +112,8 @@ impl LoopState {
         let version = &verdict.candidate.model.version;
         let champion = self.champion.as_ref().map(|c| &c.model.version);
         let since = self.policy.judged_since;
-        if self.paused {
-            return Some("the loop is paused".to_owned());
+        if let Some(held) = self.holds.objection() {
+            return Some(held);
         }
         if verdict.spec_version < since {
             return Some(format!(

@@ -2,6 +2,7 @@
 //!
 //! It must not know what follows from a judgement. The judgement is always valid: it may be asked after every window.
 
+use serde::{Deserialize, Serialize};
 use tidemill_domain::spec::Rollout;
 use tidemill_events::monitor::Paired;
 use tidemill_stats::sequential::{Judgement, judge};
@@ -11,7 +12,7 @@ use tidemill_stats::sketch::Moments;
 pub const ALPHA: f64 = 0.05;
 
 /// The paired rows of a contender against the champion.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Evidence {
     /// Champion's loss minus contender's: positive is good for the contender.
     difference: Moments,

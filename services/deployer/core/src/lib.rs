@@ -13,6 +13,7 @@ mod admit;
 mod champion;
 mod commands;
 mod evidence;
+mod hold;
 mod loops;
 mod rollout;
 mod state;

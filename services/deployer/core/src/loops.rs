@@ -4,17 +4,19 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use tidemill_domain::{LoopId, Timestamp};
 use tidemill_events::core::{Core, Draft, NoJob, Now};
 use tidemill_events::envelope::Recorded;
 use tidemill_events::event::Event;
+use tidemill_events::snapshot::{self, BadSnapshot};
 
 use crate::state::LoopState;
 
 /// The deployer: folds the log of all loops and moves their traffic.
 ///
 /// Its own events come back to it on the log and are passed over: what it decides follows from the other inputs alone.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Deployer {
     now: Now,
     loops: BTreeMap<LoopId, LoopState>,
@@ -61,12 +63,21 @@ impl Core for Deployer {
     fn deadline(&self) -> Option<Timestamp> {
         self.loops.values().filter_map(|state| state.watch.as_ref()).map(|watch| watch.until).min()
     }
+
+    fn save(&self) -> Option<Vec<u8>> {
+        snapshot::save(self)
+    }
+
+    fn load(&mut self, bytes: &[u8]) -> Result<(), BadSnapshot> {
+        *self = snapshot::load(bytes)?;
+        Ok(())
+    }
 }
 
 fn decide(state: &mut LoopState, event: &Event, now: Timestamp) -> Vec<Draft> {
     match event {
         Event::Alert(alert) => state.heed(alert),
-        Event::Command(command) => state.obey(command),
+        Event::Command(command) => state.obey(command, now),
         Event::Dataset(created) => state.extend(created),
         Event::Spec(applied) => state.apply(applied),
         Event::Verdict(verdict) => state.admit(verdict, now),
@@ -74,6 +85,7 @@ fn decide(state: &mut LoopState, event: &Event, now: Timestamp) -> Vec<Draft> {
         Event::Candidate(_)
         | Event::Claimed(_)
         | Event::Clean(_)
+        | Event::Dead(_)
         | Event::Intake(_)
         | Event::PartWindow(_)
         | Event::Quarantined(_)

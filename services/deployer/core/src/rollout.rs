@@ -5,7 +5,7 @@
 //! proves is the kind, not the day's copy. A new champion is another opponent: then the evidence begins anew, the share
 //! stays. No share of 100 percent is given without a judgement that allows it, whatever the steps are.
 //!
-//! While the loop is paused, contenders only move back. This module must not know where paired rows come from.
+//! While the loop is paused, contenders only move back; while it is frozen or pinned, nothing moves. This module must not know where paired rows come from.
 
 use tidemill_domain::Timestamp;
 use tidemill_domain::spec::Lane;
@@ -32,6 +32,9 @@ impl LoopState {
             return Vec::new();
         }
         contender.evidence.add(paired);
+        if self.holds.is_still() {
+            return Vec::new();
+        }
         let judgement = contender.evidence.of_contender(policy);
         match contender.part {
             Part::Climbing { share, begun_at } => self.climb(share, begun_at, judgement, now),
@@ -90,7 +93,7 @@ impl LoopState {
         if judgement.verdict == Verdict::Inferior {
             return self.keep(judgement, "paired rows show that it is worse than the champion".to_owned());
         }
-        if self.paused {
+        if self.holds.paused {
             return Vec::new();
         }
         if !in_shadow && judgement.verdict == Verdict::Superior {

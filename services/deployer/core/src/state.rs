@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
+use serde::{Deserialize, Serialize};
 use tidemill_domain::spec::Lane;
 use tidemill_domain::{Algorithm, DatasetId, LoopId, ModelVersion, Timestamp, TurnId};
 use tidemill_events::core::Draft;
@@ -15,12 +16,13 @@ use tidemill_events::subject::{Log, Subject};
 use tidemill_stats::sequential::Judgement;
 
 use crate::evidence::Evidence;
+use crate::hold::Holds;
 
 /// Turns whose candidate was decided on are remembered, so that a verdict told twice moves traffic once.
 const MAX_DECIDED: usize = 64;
 
 /// What is known of one loop.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct LoopState {
     pub(crate) loop_id: LoopId,
     pub(crate) policy: Policy,
@@ -31,7 +33,7 @@ pub(crate) struct LoopState {
     pub(crate) watch: Option<Watch>,
     /// The lineages whose models became champion and were not taken back.
     pub(crate) proven: BTreeSet<Algorithm>,
-    pub(crate) paused: bool,
+    pub(crate) holds: Holds,
     /// The newest dataset version.
     pub(crate) dataset: Option<DatasetId>,
     /// The rows changed under the champion: nothing can be compared with it row by row.
@@ -41,14 +43,14 @@ pub(crate) struct LoopState {
 }
 
 /// The spec in force, and since which of its versions candidates have been judged by the same rules.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Policy {
     pub(crate) applied: SpecApplied,
     pub(crate) judged_since: u64,
 }
 
 /// The model beside the champion.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Contender {
     pub(crate) model: Deployed,
     pub(crate) part: Part,
@@ -56,7 +58,7 @@ pub(crate) struct Contender {
 }
 
 /// Why there is a model beside the champion.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Part {
     /// It is on its way to become champion.
     Climbing {
@@ -70,7 +72,7 @@ pub(crate) enum Part {
 }
 
 /// The watch over a new champion.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Watch {
     pub(crate) until: Timestamp,
     /// Paired rows have shown that the new champion is better than the previous one.
@@ -87,7 +89,7 @@ impl LoopState {
             contender: None,
             watch: None,
             proven: BTreeSet::new(),
-            paused: false,
+            holds: Holds::default(),
             dataset: None,
             stranded: false,
             version: 0,

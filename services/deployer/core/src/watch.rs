@@ -5,7 +5,7 @@
 //! champion goes back when that evidence shows it worse by more than the margin, or when a decay of it is detected, unless
 //! the evidence has shown it better than the previous one: then the world got harder and going back would not help.
 //!
-//! Going back is never withheld, also not while the loop is paused. This module must not know how a model came to the top.
+//! Going back is not withheld while the loop is paused, only while people froze or pinned it. This module must not know how a model came to the top.
 
 use tidemill_domain::Timestamp;
 use tidemill_domain::spec::AlertKind;
@@ -31,7 +31,7 @@ impl LoopState {
 
     /// Takes an alert: a detected decay of a champion on watch takes it back.
     pub(crate) fn heed(&mut self, alert: &Alert) -> Vec<Draft> {
-        let on_watch = self.watch.as_ref().is_some_and(|w| !w.better);
+        let on_watch = !self.holds.is_still() && self.watch.as_ref().is_some_and(|w| !w.better);
         let champion = self.champion.as_ref().map(|c| &c.model.version);
         let concerned = alert.alert == AlertKind::Decay
             && alert.state == AlertState::Detected

@@ -5,12 +5,13 @@ use tidemill_console_core::{
     WindowRecord,
 };
 use tidemill_domain::{Metric, ModelVersion, Timestamp};
+use tidemill_events::CommandKind;
 use tidemill_events::monitor::{AlertState, ColumnDrift};
 use tidemill_events::training::Trigger;
 
 use crate::ask::lists::stage;
 use crate::ask::table::{Lean, table};
-use crate::ask::words::{ago, bar, count, gate, number, numbers, outcome, role, step, time};
+use crate::ask::words::{ago, bar, count, gate, number, numbers, outcome, role, time};
 
 /// Cells of the bar that shows how far a search is.
 const BAR: u64 = 20;
@@ -60,7 +61,11 @@ pub(in crate::ask) fn one(status: &Status, now: Timestamp) -> String {
     page.item("spec", spec.unwrap_or_default());
     if let Some(paused) = &status.paused {
         let reason = if paused.reason.is_empty() { String::new() } else { format!(": {}", paused.reason) };
-        page.item("PAUSED", format!("by {}, {}{reason}", paused.by, ago(paused.at.time, now)));
+        let how = if paused.kind == CommandKind::Freeze { "FROZEN" } else { "PAUSED" };
+        page.item(how, format!("by {}, {}{reason}", paused.by, ago(paused.at.time, now)));
+    }
+    if let Some(pinned) = &status.pinned {
+        page.item("PINNED", format!("{}, {}", pinned.reason, ago(pinned.at.time, now)));
     }
     if status.models.is_empty() {
         page.item("models", "none yet: it gets one when a first model passes its evaluation".to_owned());
@@ -177,7 +182,7 @@ fn drift_line(record: &WindowRecord, now: Timestamp) -> String {
 fn rollout_line(rollout: &RolloutRecord, status: &Status, now: Timestamp) -> String {
     let version = rollout.version.as_ref().map(|v| format!("{v} ")).unwrap_or_default();
     let lane = status.lane.map(|l| format!(", lane {l}")).unwrap_or_default();
-    format!("{version}{}{lane}, {}: {}", step(rollout.step), ago(rollout.at.time, now), rollout.reason)
+    format!("{version}{}{lane}, {}: {}", rollout.step.words(), ago(rollout.at.time, now), rollout.reason)
 }
 
 fn dataset_line(status: &Status) -> String {

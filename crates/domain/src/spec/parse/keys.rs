@@ -46,7 +46,7 @@ pub(super) const SECTIONS: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     ("spec.schema.target", &[("name", "outcome"), ("type", "categorical"), ("classes", "[good, bad]")]),
-    ("spec.labels", &[("horizon", "7d"), ("sources", "[application, human]")]),
+    ("spec.labels", &[("horizon", "7d"), ("sources", "[application, human]"), ("corrections", "latest")]),
     ("spec.monitor", &[("window", "1000 rows"), ("reference", "training"), ("false_alarms", "1 per 30d")]),
     (
         "spec.triggers[]",

@@ -14,7 +14,9 @@ use super::values::{
 use crate::metrics::Metric;
 use crate::model::Algorithm;
 use crate::sample::LabelSource;
-use crate::spec::{AlertKind, Budget, Evaluation, Labels, Lane, Monitor, Rollout, Training, Triggers};
+use crate::spec::{
+    AlertKind, Approval, Budget, Corrections, Evaluation, Labels, Lane, Monitor, Rollout, Training, Triggers,
+};
 use crate::time::Span;
 
 const SECOND: Span = Span::seconds(1);
@@ -31,6 +33,7 @@ pub(super) fn labels(section: &Section<'_>, problems: &mut Problems) -> Labels {
     if let Some(sources) = section.get("sources").and_then(|p| choices(&p, &SOURCES, &[], problems)) {
         labels.sources = sources;
     }
+    section.set("corrections", &mut labels.corrections, problems, |t| choice(t, &Corrections::ALL, &[]));
     labels
 }
 
@@ -93,7 +96,8 @@ pub(super) fn training(
         budget(&section, &mut training.budget, problems);
     }
     section.set("cooldown", &mut training.cooldown, problems, span(Span(0)..=LONG));
-    section.value("approval", problems, |text| choice(text, &[("automatic", ())], &["manual"]));
+    let approvals = [("automatic", Approval::Automatic), ("manual", Approval::Manual)];
+    section.set("approval", &mut training.approval, problems, |text| choice(text, &approvals, &[]));
     (training, metric)
 }
 

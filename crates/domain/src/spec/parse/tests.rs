@@ -154,6 +154,7 @@ const CASES: &[Case] = &[
     (15, "  labels: { horizon: 7 days }", "spec.labels.horizon", "no span of time", "30m or 7d"),
     (15, "  labels: { horizn: 7d }", "spec.labels.horizn", "no such key", "did you mean \"horizon\"?"),
     (15, "  labels: { sources: [humans] }", "spec.labels.sources[0]", "there is no", "did you mean human?"),
+    (15, "  labels: { corrections: newest }", "spec.labels.corrections", "there is no", "write latest or first"),
     (15, "  labels: { sources: [] }", "spec.labels.sources", "empty", "at least one"),
     (16, "  monitor: { window: 10 rowz }", "spec.monitor.window", "no window", "\"1000 rows\" or \"1h\""),
     (16, "  monitor: { window: 1000 }", "spec.monitor.window", "no window", "\"1000 rows\" or \"1h\""),
@@ -184,7 +185,7 @@ const CASES: &[Case] = &[
     (24, "    budget: { trials: many }", "spec.training.budget.trials", "no count", "whole number"),
     (24, "    budget: { workers: 1025 }", "spec.training.budget.workers", "too many", "from 1 to 1024"),
     (24, "    budget: 40", "spec.training.budget", "section of keys", "budget: { trials: 8 }"),
-    (26, "    approval: manual", "spec.training.approval", "not supported yet", "write automatic"),
+    (26, "    approval: nobody", "spec.training.approval", "nobody", "automatic"),
     (28, "    must_pass: scenarios/*.json", "spec.evaluation.must_pass", "not supported yet", "delete it"),
     (28, "    golden: golden.parquet", "spec.evaluation.golden", "not supported yet", "delete it"),
     (29, "    max_regression: 2", "spec.evaluation.max_regression", "means 200%", "2% or 0.02"),
@@ -259,7 +260,7 @@ spec:
     target: { name: y, type: categorical, classes: [] }
   labels: { horizon: soon }
   monitor: { windw: 100 rows }
-  training: { approval: manual }
+  training: { approval: nobody }
   rollout: { steps: [5%, 5%, 100%] }
 "#;
     let problems = parse(text).err().unwrap_or_default();

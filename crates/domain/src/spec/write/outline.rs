@@ -103,6 +103,13 @@ pub(in crate::spec) fn items(spec: &LoopSpec) -> Vec<Item> {
     );
     let sources = list(&labels.sources, |s| format!("{s:?}").to_lowercase());
     item(section, "sources", Some(sources), "", "Whose labels are taken.");
+    item(
+        section,
+        "corrections",
+        Some(labels.corrections.name().to_owned()),
+        "",
+        "Which label stands where two of a prediction differ: the latest, or the first.",
+    );
 
     section = "spec.monitor";
     let window = monitor.window.to_string();
@@ -163,9 +170,9 @@ pub(in crate::spec) fn items(spec: &LoopSpec) -> Vec<Item> {
     item(
         section,
         "approval",
-        Some("automatic".to_owned()),
+        Some(training.approval.to_string()),
         "",
-        "Who lets a model that passed go on: the loop itself.",
+        "Who lets a model that passed go on: automatic, the loop itself, or manual, a person: `tidemill approve`.",
     );
 
     section = "spec.training.budget";

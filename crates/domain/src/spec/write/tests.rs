@@ -12,7 +12,7 @@ use crate::sample::LabelSource;
 use crate::schema::{Feature, FeatureKind, Schema, Target, TargetKind};
 use crate::spec::parse::parse;
 use crate::spec::{
-    AlertKind, Budget, Evaluation, Labels, Lane, Monitor, Rollout, Training, Triggers, Window,
+    AlertKind, Approval, Budget, Corrections, Evaluation, Labels, Lane, Monitor, Rollout, Training, Triggers, Window,
 };
 use crate::time::Span;
 
@@ -123,15 +123,23 @@ fn some_of<T: Clone + std::fmt::Debug + 'static>(all: Vec<T>) -> impl Strategy<V
 }
 
 fn spec() -> impl Strategy<Value = LoopSpec> {
-    let labels = (span(), some_of(Labels::default().sources));
+    let corrections = proptest::sample::select(Corrections::ALL.map(|c| c.1).to_vec());
+    let labels = (span(), some_of(Labels::default().sources), corrections);
     let window = prop_oneof![(10..1_000_000_u64).prop_map(Window::Rows), span().prop_map(Window::Time)];
     let triggers = (
         proptest::option::of(span()),
         proptest::option::of(1..1_000_000_u64),
         prop_oneof![Just(Vec::new()), some_of(vec![AlertKind::Decay, AlertKind::Drift])],
     );
-    let training =
-        (some_of(Algorithm::ALL.to_vec()), 1..=10_000_u32, span(), 1..=1_024_u32, span(), 1..=16_u32);
+    let training = (
+        some_of(Algorithm::ALL.to_vec()),
+        1..=10_000_u32,
+        span(),
+        1..=1_024_u32,
+        span(),
+        1..=16_u32,
+        any::<bool>(),
+    );
     let share = || prop_oneof![(0..=100_u32).prop_map(|p| f64::from(p) / 100.0), 0.0..1.0_f64];
     let evaluation =
         (1..1_000_000_u64, -1.0..1.0_f64, proptest::option::of(share()), proptest::option::of(share()));
@@ -144,7 +152,7 @@ fn spec() -> impl Strategy<Value = LoopSpec> {
             LoopSpec {
                 name: LoopId::new("a-loop").unwrap(),
                 schema,
-                labels: Labels { horizon: l.0, sources: l.1 },
+                labels: Labels { horizon: l.0, sources: l.1, corrections: l.2 },
                 monitor: Monitor { window: m.0, false_alarm_every: m.1 },
                 triggers: Triggers { every: t.0, new_labels: t.1, on: t.2 },
                 training: Training {
@@ -153,6 +161,7 @@ fn spec() -> impl Strategy<Value = LoopSpec> {
                     budget: Budget { trials: r.1, time: r.2, workers: r.3 },
                     cooldown: r.4,
                     ensemble: r.5,
+                    approval: if r.6 { Approval::Manual } else { Approval::Automatic },
                 },
                 evaluation: Evaluation {
                     min_rows: e.0,
@@ -212,6 +221,7 @@ fn every_key_is_there_with_its_default() {
         "      - { name: day, type: categorical, values: [\"1\", \"2\"] }",
         "    #entity: customer_id",
         "    # How long after its prediction a label still counts. Default: 7d.",
+        "    corrections: latest",
         "    - new_labels: 1000",
         "    - on: [decay, drift]",
         "    #- every: 30m",

@@ -143,7 +143,7 @@ pub(super) fn clean() -> Vec<CleanItem> {
 pub(super) fn sample() -> Vec<SampleItem> {
     let mut items = vec![
         SampleItem::Observed(record()),
-        SampleItem::Labelled { record: record(), label: label() },
+        SampleItem::labelled(record(), label()),
         SampleItem::Expired { prediction_id: PredictionId::new("p-2"), time: NOON },
         SampleItem::Refused(refused()),
     ];

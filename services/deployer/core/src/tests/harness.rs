@@ -19,7 +19,8 @@ use crate::Deployer;
 
 pub(crate) use Algorithm::{Boosting, Linear, Mlp};
 pub(crate) use RolloutStep::{
-    Declined, Demoted, Kept, Paused, Promoted, Replaced, Resumed, RolledBack, Shadowed, StepStarted, Watched,
+    Awaiting, Declined, Demoted, Frozen, Kept, Paused, Pinned, Promoted, Replaced, Resumed, RolledBack,
+    Shadowed, StepStarted, Unpinned, Watched,
 };
 
 pub(crate) fn loop_id() -> LoopId {

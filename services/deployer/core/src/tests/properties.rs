@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
-use tidemill_domain::spec::{AlertKind, Lane};
+use tidemill_domain::spec::{AlertKind, Approval, Lane};
 use tidemill_domain::{Algorithm, ModelVersion, Span};
 use tidemill_events::core::Core;
 use tidemill_events::event::{CommandKind, Event};
@@ -17,9 +17,9 @@ use crate::harness::*;
 #[derive(Clone, Debug)]
 enum Act {
     Alert { model: usize, detected: bool },
-    Command(usize),
+    Command(usize, usize),
     Pairs { rows: u64, mean: f64 },
-    Spec { lane: usize, steps: Vec<u8>, shadow: u64, reshape: bool, strict: bool },
+    Spec { lane: usize, steps: Vec<u8>, shadow: u64, reshape: bool, strict: bool, manual: bool },
     StrayPairs { champion: usize, challenger: usize, mean: f64 },
     Verdict { model: usize, turn: u8, passed: bool, against: Option<usize>, spec_version: u64 },
     Wait { minutes: i64 },
@@ -31,10 +31,10 @@ fn act() -> impl Strategy<Value = Act> {
     let model = 0..NAMES.len();
     prop_oneof![
         1 => (model.clone(), any::<bool>()).prop_map(|(model, detected)| Act::Alert { model, detected }),
-        1 => (0..4_usize).prop_map(Act::Command),
+        1 => (0..11_usize, model.clone()).prop_map(|(kind, model)| Act::Command(kind, model)),
         6 => (1..1_500_u64, -0.3..0.3_f64).prop_map(|(rows, mean)| Act::Pairs { rows, mean }),
-        1 => (0..3_usize, prop::collection::vec(0..=255_u8, 0..4), 0..600_u64, prop::bool::weighted(0.2), any::<bool>())
-            .prop_map(|(lane, steps, shadow, reshape, strict)| Act::Spec { lane, steps, shadow, reshape, strict }),
+        1 => (0..3_usize, prop::collection::vec(0..=255_u8, 0..4), 0..600_u64, prop::bool::weighted(0.2), any::<bool>(), any::<bool>())
+            .prop_map(|(lane, steps, shadow, reshape, strict, manual)| Act::Spec { lane, steps, shadow, reshape, strict, manual }),
         1 => (model.clone(), model.clone(), -0.3..0.3_f64)
             .prop_map(|(champion, challenger, mean)| Act::StrayPairs { champion, challenger, mean }),
         6 => (model.clone(), any::<u8>(), prop::bool::weighted(0.8), prop::option::weighted(0.1, model), 1..5_u64)
@@ -51,21 +51,34 @@ fn event_of(world: &World, act: &Act, specs: &mut u64) -> Option<Event> {
             let state = if *detected { AlertState::Detected } else { AlertState::Suspected };
             alert(AlertKind::Decay, state, NAMES[*model])
         }
-        Act::Command(kind) => {
-            let kinds =
-                [CommandKind::Pause, CommandKind::Resume, CommandKind::Rollback, CommandKind::Retrain];
+        Act::Command(kind, model) => {
+            let version = ModelVersion::new(NAMES[*model]);
+            let kinds = [
+                CommandKind::Pause,
+                CommandKind::Resume,
+                CommandKind::Resume,
+                CommandKind::Rollback,
+                CommandKind::Retrain,
+                CommandKind::Freeze,
+                CommandKind::Pin { version: None },
+                CommandKind::Pin { version: Some(version.clone()) },
+                CommandKind::Unpin,
+                CommandKind::Approve { version: version.clone() },
+                CommandKind::Reject { version },
+            ];
             command(kinds[*kind].clone())
         }
         Act::Pairs { rows, mean } => {
             let contender = world.table.contender()?.model.model.version.clone();
             window(champion?.as_str(), contender.as_str(), *rows, *mean)
         }
-        Act::Spec { lane, steps, shadow, reshape, strict } => {
+        Act::Spec { lane, steps, shadow, reshape, strict, manual } => {
             *specs += 1;
             let mut spec = spec();
             spec.rollout.lane = [Lane::Auto, Lane::Fast, Lane::Steps][*lane];
             (spec.rollout.steps, spec.rollout.shadow) = (steps.clone(), *shadow);
             spec.evaluation.max_regression = if *strict { -0.1 } else { 0.0 };
+            spec.training.approval = if *manual { Approval::Manual } else { Approval::Automatic };
             if *reshape {
                 spec.schema.features[0].name = format!("x{specs}");
             }
@@ -113,6 +126,10 @@ proptest! {
             if let Event::Verdict(verdict) = &input.event && verdict.outcome == GateOutcome::Passed {
                 passed.insert(verdict.candidate.model.version.clone());
             }
+            // A person's word is the other way to traffic.
+            if let Event::Command(asked) = &input.event && let CommandKind::Pin { version: Some(version) } = &asked.kind {
+                passed.insert(version.clone());
+            }
             for draft in drafts {
                 let Event::Rollout(rollout) = draft.event else { unreachable!() };
                 for route in &rollout.table.routes {
@@ -135,6 +152,28 @@ proptest! {
                 prop_assert_eq!(told[0].table.routes.len(), 1);
             }
             None => prop_assert_eq!(told[0].step, Declined),
+        }
+    }
+
+    /// INV-9: a core that is saved at any place and loaded into a new one goes on as if it had folded everything.
+    #[test]
+    fn a_snapshot_goes_on_as_the_core_would(
+        acts in prop::collection::vec(act(), 0..40),
+        at in any::<prop::sample::Index>(),
+    ) {
+        let (world, told) = play(&acts);
+        let at = at.index(world.log.len());
+        let (mut core, mut whole) = (Deployer::new(), Deployer::new());
+        for (i, input) in world.log.iter().enumerate() {
+            if i == at {
+                let saved = core.save().unwrap();
+                core = Deployer::new();
+                core.load(&saved).unwrap();
+                prop_assert_eq!(&core, &whole);
+            }
+            whole.fold(input);
+            prop_assert_eq!(&core.fold(input), &told[i]);
+            prop_assert_eq!(core.deadline(), whole.deadline());
         }
     }
 
