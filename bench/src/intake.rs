@@ -19,6 +19,8 @@ const ROWS: usize = 100_000;
 const BATCH: usize = 100;
 /// Rows of a segment, where no number of new labels starts a turn; what does not fill one waits for its age.
 const SEGMENT: usize = 250;
+/// How often the broker alone carries all messages.
+const ROUNDS: usize = 10;
 /// Messages that may wait for their acknowledgement.
 const UNDER_WAY: usize = 64;
 
@@ -43,9 +45,7 @@ pub(crate) async fn main() -> Result<String, BenchError> {
         tidemill_bus::BusConfig { url: server.url().to_owned(), credentials: None, name: "bench".to_owned() };
     let quiet = Bus::connect(config).await?;
     tidemill_bus::provision(&quiet, &tidemill_bus::Provision::default()).await?;
-    let started = Instant::now();
-    send(&quiet, &unknown, &messages).await?;
-    let limit = ROWS as f64 / started.elapsed().as_secs_f64();
+    let limit = carried(&quiet, server.url(), &unknown, &messages).await?;
     server.stop().await;
 
     let started = Instant::now();
@@ -71,7 +71,7 @@ pub(crate) async fn main() -> Result<String, BenchError> {
     system.stop().await;
     Ok(format!(
         "  {rate:>10.0} labelled rows/s from intake to dataset ({BATCH} rows a message; sent in {sent:.1} s)\n  \
-         {limit:>10.0} labelled rows/s that JetStream alone takes\n  {:>10.2} of it\n",
+         {limit:>10.0} labelled rows/s that JetStream alone carries to a consumer\n  {:>10.2} of it\n",
         rate / limit
     ))
 }
@@ -108,6 +108,43 @@ fn messages() -> Vec<(Intake, Bytes)> {
 
 fn lines(records: &[Vec<u8>]) -> Bytes {
     Bytes::from(records.join(&b'\n'))
+}
+
+/// Labelled rows a second that JetStream alone stores and hands to one consumer, of the same messages over and over: long
+/// enough that they do not just lie in a buffer.
+async fn carried(
+    bus: &Bus,
+    url: &str,
+    loop_id: &LoopId,
+    messages: &[(Intake, Bytes)],
+) -> Result<f64, BenchError> {
+    let wrong = |e: &dyn std::fmt::Display| BenchError::Other(format!("JetStream alone: {e}"));
+    let client = async_nats::connect(url).await.map_err(|e| wrong(&e))?;
+    let stream = tidemill_events::stream::Stream::Intake.name();
+    let stream = async_nats::jetstream::new(client).get_stream(stream).await.map_err(|e| wrong(&e))?;
+    let config = async_nats::jetstream::consumer::pull::OrderedConfig::default();
+    let consumer = stream.create_consumer(config).await.map_err(|e| wrong(&e))?;
+    let mut arriving = consumer.messages().await.map_err(|e| wrong(&e))?;
+    let expected = ROUNDS * messages.len();
+    let started = Instant::now();
+    let sending = async {
+        for _ in 0..ROUNDS {
+            send(bus, loop_id, messages).await?;
+        }
+        Ok::<(), BenchError>(())
+    };
+    let receiving = async {
+        for _ in 0..expected {
+            match arriving.next().await {
+                Some(Ok(_)) => {}
+                Some(Err(e)) => return Err(wrong(&e)),
+                None => return Err(wrong(&"the consumer ended")),
+            }
+        }
+        Ok(())
+    };
+    tokio::try_join!(sending, receiving)?;
+    Ok((ROUNDS * ROWS) as f64 / started.elapsed().as_secs_f64())
 }
 
 async fn send(bus: &Bus, loop_id: &LoopId, messages: &[(Intake, Bytes)]) -> Result<(), BenchError> {

@@ -2,7 +2,9 @@
 //!
 //! It has no dependencies, so that it is built in a moment on a fresh machine.
 
+mod install;
 mod nats;
+mod postgres;
 mod run;
 mod tidy;
 
@@ -13,12 +15,12 @@ use run::{Failure, cargo};
 const HELP: &str = "cargo xtask <command>
 
   demo [--keep]  build everything, start nats-server and all services, and tell a whole story of the loop
-  test           every test, against a real nats-server
+  test           every test, against a real nats-server and a real Postgres
   ci             what CI runs: format, lints, tests, docs, tidy
   bench [NAME]   measure: every figure as a ratio to its limit or to a peer of the same run
   tidy           the rules of the house that no compiler checks
 
-nats-server is looked for, and installed where that is possible (Debian or Ubuntu, as root).";
+nats-server, and for tests Postgres, are looked for, and installed where that is possible (Debian or Ubuntu, as root).";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -61,6 +63,7 @@ fn demo(rest: &[String]) -> Result<(), Failure> {
 
 fn test(rest: &[String]) -> Result<(), Failure> {
     nats::ensure()?;
+    postgres::ensure()?;
     run::say("building (the first time this compiles every dependency, which takes a while)");
     cargo(&BUILD)?;
     let mut command = vec!["test", "--workspace"];

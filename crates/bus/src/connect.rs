@@ -11,6 +11,7 @@ use async_nats::jetstream::{self, ErrorCode};
 use async_nats::{ConnectOptions, Event, ServerAddr, ServerError};
 use tracing::{info, warn};
 
+use crate::counts::Counts;
 use crate::error::{Cause, Error};
 
 /// How long an answer of the broker may take.
@@ -38,6 +39,7 @@ pub struct Bus {
     client: async_nats::Client,
     url: Arc<str>,
     denied: Denied,
+    counts: Counts,
 }
 
 /// What the broker refused us lately. It says so beside the connection and leaves the request without an answer.
@@ -87,13 +89,14 @@ impl Bus {
 
     async fn open(config: BusConfig, later: bool) -> Result<Self, Error> {
         let denied = Denied::default();
-        let heard = denied.clone();
+        let counts = Counts::default();
+        let (heard, counted) = (denied.clone(), counts.clone());
         let mut options = ConnectOptions::new()
             .name(&config.name)
             .request_timeout(Some(ANSWER))
             .reconnect_delay_callback(|attempt| Duration::from_millis(50 << attempt.min(5)))
             .event_callback(move |event| {
-                hear(&heard, event);
+                hear(&heard, &counted, event);
                 std::future::ready(())
             });
         if later {
@@ -122,7 +125,7 @@ impl Bus {
         }
         let client = options.connect(addresses).await.map_err(|e| failed(e.into()))?;
         let js = ContextBuilder::new().timeout(ANSWER).build(client.clone());
-        Ok(Self { js, client, url: url.into(), denied })
+        Ok(Self { js, client, url: url.into(), denied, counts })
     }
 
     /// Asks for the account. The client's own `query_account` does not understand what 2.9 answers.
@@ -150,6 +153,12 @@ impl Bus {
     #[must_use]
     pub fn is_connected(&self) -> bool {
         self.client.connection_state() == State::Connected
+    }
+
+    /// What the connection went through.
+    #[must_use]
+    pub fn counts(&self) -> &Counts {
+        &self.counts
     }
 
     /// Sends what is still buffered and closes the connection; without a broker it does not wait for one.
@@ -206,18 +215,25 @@ fn without_secrets(url: &str) -> String {
     shown.collect::<Vec<_>>().join(",")
 }
 
-fn hear(denied: &Denied, event: Event) {
+fn hear(denied: &Denied, counts: &Counts, event: Event) {
     match event {
         Event::ServerError(ServerError::Other(said))
             if said.to_lowercase().contains("permissions violation") =>
         {
             warn!(said, "the broker refused a permission");
             denied.add(said);
+            counts.count_refused();
         }
         Event::ServerError(error) => warn!(%error, "the broker reports an error"),
         Event::ClientError(error) => warn!(%error, "the connection reports an error"),
-        Event::SlowConsumer(subscription) => warn!(subscription, "reading too slowly, messages were dropped"),
-        Event::Disconnected => warn!("disconnected from nats"),
+        Event::SlowConsumer(subscription) => {
+            counts.count_slow();
+            warn!(subscription, "reading too slowly, messages were dropped");
+        }
+        Event::Disconnected => {
+            counts.count_disconnected();
+            warn!("disconnected from nats");
+        }
         Event::Connected | Event::LameDuckMode | Event::Draining | Event::Closed => info!(%event, "nats"),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use tidemill_domain::Code;
 use tidemill_events::Subject;
 
 /// The error that another crate gave.
@@ -11,7 +12,7 @@ pub type Cause = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// When the broker cannot be reached or refuses us.
-    #[error("cannot connect to NATS at {url}")]
+    #[error("{code} cannot connect to NATS at {url}", code = Code::NatsUnreachable)]
     Connect {
         /// Where.
         url: String,
@@ -20,7 +21,7 @@ pub enum Error {
         source: Cause,
     },
     /// When a consumer cannot be made or read.
-    #[error("cannot read {filter} from the stream {stream}")]
+    #[error("{code} cannot read {filter} from the stream {stream}", code = Code::NoAnswer)]
     Consume {
         /// The stream.
         stream: &'static str,
@@ -31,7 +32,7 @@ pub enum Error {
         source: Cause,
     },
     /// When the file of credentials cannot be read.
-    #[error("cannot read the NATS credentials {path}")]
+    #[error("{code} cannot read the NATS credentials {path}", code = Code::NatsCredentials)]
     Credentials {
         /// The file.
         path: PathBuf,
@@ -40,7 +41,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// When an event cannot be written as a message.
-    #[error("cannot encode the event {id} for {subject}")]
+    #[error("{code} cannot encode the event {id} for {subject}", code = Code::Defect)]
     Encode {
         /// Its id.
         id: String,
@@ -51,7 +52,7 @@ pub enum Error {
         source: Cause,
     },
     /// When a newer owner of the role has claimed a subject.
-    #[error("{role} with epoch {epoch} lost {subject} to {owner} with epoch {newer}")]
+    #[error("{code} {role} with epoch {epoch} lost {subject} to {owner} with epoch {newer}", code = Code::Fenced)]
     Fenced {
         /// The role.
         role: String,
@@ -64,9 +65,15 @@ pub enum Error {
         /// The epoch of the new owner.
         newer: u64,
     },
+    /// When a stream has reached its bound and takes nothing more; trying again helps once there is room.
+    #[error("{} the stream of {subject} is full", Code::StreamFull)]
+    Full {
+        /// Where the message was to go.
+        subject: String,
+    },
     /// When the broker carries no JetStream for our account.
     #[error(
-        "the NATS server at {url} has no JetStream for us: start it with -js, or enable it for the account"
+        "{code} the NATS server at {url} has no JetStream for us: start it with -js, or enable it for the account", code = Code::NoJetStream
     )]
     JetStream {
         /// Where.
@@ -76,7 +83,7 @@ pub enum Error {
         source: Cause,
     },
     /// When a lease can be neither taken nor given back.
-    #[error("cannot {doing} the lease of {role}")]
+    #[error("{code} cannot {doing} the lease of {role}", code = Code::LeaseUnavailable)]
     Lease {
         /// The role.
         role: String,
@@ -87,13 +94,13 @@ pub enum Error {
         source: Cause,
     },
     /// When a lease ran out, or somebody else has it.
-    #[error("the lease of {role} is lost")]
+    #[error("{code} the lease of {role} is lost", code = Code::LeaseLost)]
     LeaseLost {
         /// The role.
         role: String,
     },
     /// When a role publishes where it is not the owner.
-    #[error("{role} does not own {subject}")]
+    #[error("{code} {role} does not own {subject}", code = Code::Defect)]
     NotOwned {
         /// The role.
         role: String,
@@ -101,21 +108,32 @@ pub enum Error {
         subject: Subject,
     },
     /// When a stream or bucket does not exist.
-    #[error("{name} does not exist on the broker: run `tidemill provision`")]
+    #[error("{code} {name} does not exist on the broker: run `tidemill provision`", code = Code::NotProvisioned)]
     NotProvisioned {
         /// Its name.
         name: String,
     },
     /// When the broker does not allow us something; it answers nothing, and logs it.
-    #[error("no permission for {subject}: the broker said \"{said}\"")]
+    #[error("{code} no permission for {subject}: the broker said \"{said}\"", code = Code::NatsPermission)]
     Permission {
         /// Where we tried.
         subject: String,
         /// What it said.
         said: String,
     },
+    /// When it cannot be said or found out where the snapshot of a role is.
+    #[error("{code} cannot {doing} the pointer to the snapshot of {name}", code = Code::NoAnswer)]
+    Pointer {
+        /// The role.
+        name: String,
+        /// What was tried.
+        doing: &'static str,
+        /// What the broker said.
+        #[source]
+        source: Cause,
+    },
     /// When something cannot be created or changed.
-    #[error("cannot provision {name}")]
+    #[error("{code} cannot provision {name}", code = Code::CannotProvision)]
     Provision {
         /// Its name.
         name: String,
@@ -124,7 +142,7 @@ pub enum Error {
         source: Cause,
     },
     /// When a message is not taken.
-    #[error("cannot publish to {subject}")]
+    #[error("{code} cannot publish to {subject}", code = Code::NotStored)]
     Publish {
         /// Where.
         subject: String,
@@ -133,7 +151,7 @@ pub enum Error {
         source: Cause,
     },
     /// When a message cannot be acknowledged.
-    #[error("cannot acknowledge the message {sequence} of {stream}")]
+    #[error("{code} cannot acknowledge the message {sequence} of {stream}", code = Code::NoAnswer)]
     Acknowledge {
         /// The stream.
         stream: &'static str,
@@ -144,7 +162,7 @@ pub enum Error {
         source: Cause,
     },
     /// When the state of a stream cannot be read.
-    #[error("cannot look into the stream {stream}")]
+    #[error("{code} cannot look into the stream {stream}", code = Code::NoAnswer)]
     Look {
         /// The stream.
         stream: String,
@@ -153,7 +171,7 @@ pub enum Error {
         source: Cause,
     },
     /// When a message is larger than the broker takes.
-    #[error("the event {id} for {subject} is larger than the broker takes")]
+    #[error("{code} the event {id} for {subject} is larger than the broker takes", code = Code::TooLarge)]
     TooLarge {
         /// Its id.
         id: String,
@@ -161,7 +179,7 @@ pub enum Error {
         subject: String,
     },
     /// When the broker is too old.
-    #[error("the NATS server at {url} is version {version}: at least 2.9 is needed")]
+    #[error("{code} the NATS server at {url} is version {version}: at least 2.9 is needed", code = Code::NatsTooOld)]
     TooOld {
         /// Where.
         url: String,
@@ -185,11 +203,13 @@ impl Error {
             | Self::Connect { .. }
             | Self::Consume { .. }
             | Self::Fenced { .. }
+            | Self::Full { .. }
             | Self::JetStream { .. }
             | Self::Lease { .. }
             | Self::LeaseLost { .. }
             | Self::Look { .. }
             | Self::NotProvisioned { .. }
+            | Self::Pointer { .. }
             | Self::Provision { .. }
             | Self::Publish { .. } => false,
         }

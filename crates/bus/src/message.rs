@@ -27,10 +27,7 @@ impl Message {
         let subject = event.subject.to_string();
         let failed =
             |source| Error::Encode { id: event.meta.id.to_string(), subject: subject.clone(), source };
-        let span = match trace {
-            Some(trace) => trace.child(&event.meta.id),
-            None => TraceParent::root(&event.meta.id),
-        };
+        let span = TraceParent::of_event(trace, &event.meta.id);
         let wire =
             wire::encode(event, clock::now(), Some(&span.to_string())).map_err(|e| failed(e.into()))?;
         let headers = headers(wire.headers.iter().map(|(n, v)| (*n, v.as_str()))).map_err(failed)?;

@@ -1,4 +1,4 @@
-//! What must exist on the broker before any service starts: streams, the durable of the workers, the bucket of leases.
+//! What must exist on the broker before any service starts: streams, the durable of the workers, the buckets.
 //!
 //! Provisioning may run again at any time, also with other settings: it changes what differs and says so.
 
@@ -9,7 +9,7 @@ use async_nats::jetstream::consumer::pull::Config as PullConfig;
 use async_nats::jetstream::consumer::{AckPolicy, PullConsumer};
 use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType};
 use tidemill_domain::Span;
-use tidemill_events::stream::{Kept, LEASES, Stream, WORKERS};
+use tidemill_events::stream::{Kept, LEASES, SNAPSHOTS, Stream, WORKERS};
 
 use crate::connect::Bus;
 use crate::error::{Cause, Error};
@@ -48,6 +48,8 @@ pub struct Limits {
     pub log: Option<u64>,
     /// Trials to run.
     pub work: Option<u64>,
+    /// Messages that are no events, and why.
+    pub dead: Option<u64>,
 }
 
 impl Default for Limits {
@@ -57,6 +59,7 @@ impl Default for Limits {
             samples: Some(4_096 * MIB),
             log: Some(1_024 * MIB),
             work: Some(64 * MIB),
+            dead: Some(64 * MIB),
         }
     }
 }
@@ -113,7 +116,9 @@ pub async fn provision(bus: &Bus, wanted: &Provision) -> Result<Vec<Provisioned>
     for stream in Stream::ALL {
         done.push(ensure_stream(bus, stream_config(stream, wanted)).await?);
     }
-    done.push(ensure_stream(bus, lease_config(wanted)).await?);
+    done.push(ensure_stream(bus, bucket_config(LEASES, wanted.lease, wanted)).await?);
+    // A pointer stays until the next one; old snapshots are named by nobody.
+    done.push(ensure_stream(bus, bucket_config(SNAPSHOTS, Duration::ZERO, wanted)).await?);
     done.push(ensure_workers(bus, wanted).await?);
     Ok(done)
 }
@@ -129,6 +134,7 @@ fn stream_config(stream: Stream, wanted: &Provision) -> Config {
         Stream::Samples => wanted.limits.samples,
         Stream::Loop => wanted.limits.log,
         Stream::Work => wanted.limits.work,
+        Stream::Dead => wanted.limits.dead,
     };
     Config {
         name: stream.name().to_owned(),
@@ -147,18 +153,18 @@ fn stream_config(stream: Stream, wanted: &Provision) -> Config {
     }
 }
 
-/// A key-value bucket is a stream by convention. The client's own way to make one needs a newer server than 2.9.
-fn lease_config(wanted: &Provision) -> Config {
+/// A key-value bucket is a stream by convention; its values grow old, or stay if `max_age` is zero. The client's own way to make one needs a newer server than 2.9.
+fn bucket_config(name: &str, max_age: Duration, wanted: &Provision) -> Config {
     Config {
-        name: format!("KV_{LEASES}"),
-        subjects: vec![format!("$KV.{LEASES}.>")],
-        max_age: wanted.lease,
+        name: format!("KV_{name}"),
+        subjects: vec![format!("$KV.{name}.>")],
+        max_age,
         max_messages_per_subject: 1,
         max_messages: -1,
         max_bytes: -1,
         max_consumers: -1,
         discard: DiscardPolicy::New,
-        duplicate_window: wanted.lease.min(wanted.duplicates),
+        duplicate_window: if max_age.is_zero() { wanted.duplicates } else { max_age.min(wanted.duplicates) },
         allow_rollup: true,
         deny_delete: true,
         // On disk, or a restart of the server would let epochs begin anew.

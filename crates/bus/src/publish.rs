@@ -22,6 +22,7 @@ use crate::message::{Message, headers};
 use crate::send::{Stored, Unsent};
 use crate::tail::Tail;
 use crate::trace::TraceParent;
+use crate::{clock, spans};
 
 /// What became of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -174,6 +175,15 @@ impl Publisher {
 
     async fn put(&mut self, event: &Outgoing, trace: Option<&TraceParent>) -> Result<Published, Error> {
         let subject = &event.subject;
+        let began = clock::now();
+        // The position knows it also when the broker has long forgotten the id.
+        if self
+            .tails
+            .get(subject)
+            .is_some_and(|last| event.meta.upto.is_some() && last.upto >= event.meta.upto)
+        {
+            return Ok(Published::Known);
+        }
         let mut backoff = Backoff::default();
         let mut alias = None;
         loop {
@@ -183,6 +193,7 @@ impl Publisher {
                 Ok(stored) if !stored.duplicate => {
                     let upto = event.meta.upto.max(last.upto);
                     self.tails.insert(subject.clone(), Position { sequence: stored.sequence, upto });
+                    spans::published(event, trace, began);
                     return Ok(Published::Stored(stored.sequence));
                 }
                 // Without a position, an id that the broker knows is all there is to know.

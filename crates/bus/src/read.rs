@@ -11,6 +11,7 @@ use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy};
 use async_nats::jetstream::message::Message;
 use futures::{FutureExt, StreamExt};
 use tidemill_events::Recorded;
+use tidemill_events::event::DeadLetter;
 use tidemill_events::stream::Stream;
 use tidemill_events::wire::IntakeDecoder;
 use tokio::time::{Instant, timeout_at};
@@ -67,15 +68,35 @@ impl From<Recorded> for Received {
     }
 }
 
-/// A message that is no event; whoever reads counts it and goes on.
+/// A message that is no event; whoever owns a role tells it ([`Bus::dead_letter`]), counts it and goes on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Poison {
-    /// Its place in the stream.
+    /// The stream that holds it.
+    pub stream: Stream,
+    /// Its place there.
     pub sequence: u64,
     /// Where it was written.
     pub subject: String,
     /// What is wrong with it.
     pub reason: String,
+    /// The size of its payload.
+    pub bytes: u64,
+    /// The beginning of its payload.
+    pub head: String,
+}
+
+impl Poison {
+    /// A message that is no event because of `reason`.
+    pub(crate) fn new(stream: Stream, stored: &Stored<'_>, reason: String) -> Self {
+        Self {
+            stream,
+            sequence: stored.sequence,
+            subject: stored.subject.to_owned(),
+            reason,
+            bytes: stored.payload.len() as u64,
+            head: DeadLetter::head_of(stored.payload),
+        }
+    }
 }
 
 /// One message that was read.
@@ -136,7 +157,10 @@ impl Reader {
             let Some(open) = &mut self.open else {
                 match timeout_at(until, self.reopen()).await {
                     Err(_) => return Ok(items),
-                    Ok(Ok(())) => self.backoff.reset(),
+                    Ok(Ok(())) => {
+                        self.bus.counts().count_reopened();
+                        self.backoff.reset();
+                    }
                     Ok(Err(error)) if error.is_fatal() => return Err(error),
                     Ok(Err(error)) => {
                         warn!(error = chain(&error), "cannot read yet");
@@ -225,8 +249,8 @@ impl Reader {
         match stored.decode(self.from.protobuf) {
             Ok(event) => Item::Event(Box::new(Received { event, trace: stored.trace() })),
             Err(error) => {
-                let poison = Poison { sequence, subject: stored.subject.to_owned(), reason: chain(&*error) };
-                warn!(sequence, subject = poison.subject, reason = poison.reason, "a message is no event");
+                let poison = Poison::new(self.from.stream, &stored, chain(&*error));
+                debug!(sequence, subject = poison.subject, reason = poison.reason, "a message is no event");
                 Item::Poison(poison)
             }
         }

@@ -7,9 +7,10 @@ use tidemill_events::emit::Outgoing;
 use tidemill_events::envelope::header;
 
 use crate::connect::Bus;
-use crate::error::Error;
+use crate::error::{Error, chain};
 use crate::message::{Message, headers};
 use crate::trace::TraceParent;
+use crate::{clock, spans};
 
 /// Where a message was stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +40,12 @@ impl Bus {
     /// When the event cannot be encoded, or the broker did not say that it is stored.
     pub async fn unfenced(&self, event: &Outgoing, trace: Option<&TraceParent>) -> Result<Stored, Error> {
         let message = Message::of(event, trace)?;
-        self.send(message).await.map_err(Unsent::into_error)
+        let began = clock::now();
+        let stored = self.send(message).await.map_err(Unsent::into_error)?;
+        if !stored.duplicate {
+            spans::published(event, trace, began);
+        }
+        Ok(stored)
     }
 
     /// Publishes bytes as a producer does, with `id` for the broker's duplicate detection.
@@ -83,12 +89,21 @@ impl Bus {
                 Unsent::Unknown(self.explain(&subject, failed))
             }
             PublishErrorKind::MaxPayloadExceeded => Unsent::Refused(Error::TooLarge { id, subject }),
-            PublishErrorKind::StreamNotFound
-            | PublishErrorKind::WrongLastMessageId
+            PublishErrorKind::Other if is_full(&failed) => Unsent::Refused(Error::Full { subject }),
+            PublishErrorKind::StreamNotFound => {
+                Unsent::Refused(Error::NotProvisioned { name: format!("a stream for {subject}") })
+            }
+            PublishErrorKind::WrongLastMessageId
             | PublishErrorKind::MaxAckPending
             | PublishErrorKind::Other => Unsent::Refused(failed),
         })
     }
+}
+
+/// Whether the stream has reached a bound of its own; only the text of the broker says so.
+fn is_full(error: &Error) -> bool {
+    let text = chain(error);
+    text.contains("maximum bytes exceeded") || text.contains("maximum messages exceeded")
 }
 
 impl Unsent {

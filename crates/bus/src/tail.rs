@@ -2,7 +2,7 @@
 
 use async_nats::jetstream::stream::LastRawMessageErrorKind;
 use futures::TryStreamExt;
-use tidemill_domain::EventId;
+use tidemill_domain::{EventId, Timestamp};
 use tidemill_events::emit::Upto;
 use tidemill_events::stream::{Stream, filter};
 use tidemill_events::{Event, Subject, Topic};
@@ -33,6 +33,8 @@ pub struct Extent {
     pub first: u64,
     /// The last sequence that was given.
     pub last: u64,
+    /// When the stream was created: sequences of another one mean nothing.
+    pub created: Timestamp,
 }
 
 impl Extent {
@@ -50,8 +52,9 @@ impl Bus {
     /// When the broker does not answer, or the stream does not exist.
     pub async fn extent(&self, stream: Stream) -> Result<Extent, Error> {
         let stream = self.stream(stream.name()).await?;
-        let state = &stream.cached_info().state;
-        Ok(Extent { first: state.first_sequence, last: state.last_sequence })
+        let info = stream.cached_info();
+        let (first, last) = (info.state.first_sequence, info.state.last_sequence);
+        Ok(Extent { first, last, created: timestamp(info.created) })
     }
 
     /// The last message of a subject.

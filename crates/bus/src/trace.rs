@@ -3,8 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use tidemill_domain::EventId;
 use tidemill_domain::hash::hash_parts;
+use tidemill_domain::{EventId, LoopId, PredictionId};
 
 /// What the header `traceparent` says: the trace, the span and whether it is sampled.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +31,19 @@ impl TraceParent {
         }
     }
 
+    /// The context of a prediction: everybody who knows its id finds its trace, so that its label joins it, whoever sends
+    /// that and whenever.
+    #[must_use]
+    pub fn of_prediction(loop_id: &LoopId, prediction: &PredictionId) -> Self {
+        Self::root(&EventId::new(format!("prediction/{loop_id}/{prediction}")))
+    }
+
+    /// The context of the event `id`: that of the trace that it belongs to, or of a new one.
+    #[must_use]
+    pub fn of_event(parent: Option<&Self>, id: &EventId) -> Self {
+        parent.map_or_else(|| Self::root(id), |parent| parent.child(id))
+    }
+
     /// The context of the event `id` that follows from this one. Derived, not drawn: the same event has the same span again.
     #[must_use]
     pub fn child(&self, id: &EventId) -> Self {
@@ -42,6 +55,12 @@ impl TraceParent {
     #[must_use]
     pub fn trace_id(&self) -> &str {
         &self.trace
+    }
+
+    /// The span.
+    #[must_use]
+    pub fn span_id(&self) -> &str {
+        &self.span
     }
 }
 

@@ -12,7 +12,7 @@ use tidemill_events::stream::{Stream, WORKERS};
 use tidemill_events::training::TrialJob;
 use tidemill_events::{Event, Recorded};
 use tokio::task::JoinHandle;
-use tracing::{debug, warn};
+use tracing::debug;
 
 use crate::connect::Bus;
 use crate::error::{Cause, Error, chain};
@@ -36,7 +36,7 @@ pub struct WorkQueue {
 pub enum Pulled {
     /// A trial to run.
     Work(Box<Work>),
-    /// A message that is no trial; it was taken off the queue.
+    /// A message that is no trial; it was told and taken off the queue.
     Poison(Poison),
 }
 
@@ -138,9 +138,11 @@ impl WorkQueue {
             }
             Err(error) => chain(&*error),
         };
-        warn!(sequence, reason, "a message on the work queue is no trial");
+        let poison = Poison::new(Stream::Work, &stored, reason);
+        // First it is told, then it is gone; if it cannot be told, it is handed out again.
+        self.bus.dead_letter(WORKERS, &poison).await?;
         acker.ack_with(AckKind::Term).await.map_err(|source| acknowledge(sequence, source))?;
-        Ok(Pulled::Poison(Poison { sequence, subject: message.subject.to_string(), reason }))
+        Ok(Pulled::Poison(poison))
     }
 }
 

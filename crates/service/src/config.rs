@@ -32,6 +32,10 @@ pub struct Common {
     #[arg(long, env = "TIDEMILL_STORE", default_value = "./tidemill-data/store", value_name = "URL")]
     pub store: String,
 
+    /// The folder for what this machine keeps to start sooner; all of it can be made anew from the log
+    #[arg(long, env = "TIDEMILL_LOCAL", default_value = "./tidemill-data", value_name = "FOLDER")]
+    pub local: PathBuf,
+
     /// Into how many partitions the rows of a loop are split; the same for all services
     #[arg(long, env = "TIDEMILL_PARTITIONS", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub partitions: u16,

@@ -1,5 +1,7 @@
 //! What a service works with.
 
+use std::path::PathBuf;
+
 use tidemill_bus::Bus;
 use tidemill_store::Store;
 use tokio_util::sync::CancellationToken;
@@ -14,6 +16,8 @@ pub struct Context {
     pub bus: Bus,
     /// Artefacts and segments.
     pub store: Store,
+    /// The folder for what this machine keeps to start sooner; without one nothing is kept.
+    pub local: Option<PathBuf>,
     /// Says when to stop, at the next boundary between inputs.
     pub stop: CancellationToken,
     /// What is counted.
@@ -30,12 +34,15 @@ impl Context {
     /// A context with nothing counted yet.
     #[must_use]
     pub fn new(bus: Bus, store: Store, partitions: u16, owner: impl Into<String>) -> Self {
+        let (metrics, health) = (Metrics::default(), Health::default());
+        metrics.watch(&bus, &health);
         Self {
             bus,
             store,
+            local: None,
             stop: CancellationToken::new(),
-            metrics: Metrics::default(),
-            health: Health::default(),
+            metrics,
+            health,
             partitions,
             owner: owner.into(),
         }

@@ -8,8 +8,9 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use tidemill_bus::Bus;
+use tidemill_domain::Timestamp;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -29,12 +30,22 @@ pub enum PartState {
     Starting,
     /// It has ended.
     Stopped,
+    /// What it needs to be current is away; the process does its work all the same.
+    Away {
+        /// Since when, as text in RFC 3339.
+        #[serde(serialize_with = "as_text")]
+        since: Timestamp,
+    },
+}
+
+fn as_text<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(time)
 }
 
 impl PartState {
     fn is_ready(self) -> bool {
         match self {
-            Self::Live | Self::Standby => true,
+            Self::Live | Self::Standby | Self::Away { .. } => true,
             Self::CatchingUp | Self::Starting | Self::Stopped => false,
         }
     }
@@ -77,6 +88,12 @@ impl Health {
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.report().ready
+    }
+
+    /// Every part, and whether it is ready.
+    pub(crate) fn parts(&self) -> Vec<(String, bool)> {
+        let parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        parts.iter().map(|(part, state)| (part.clone(), state.is_ready())).collect()
     }
 
     fn report(&self) -> Report {
@@ -128,6 +145,10 @@ mod tests {
         assert!(!health.is_ready());
         health.set("b", PartState::Standby);
         assert!(health.is_ready());
+        health.set("bus", PartState::Away { since: Timestamp(0) });
+        assert!(health.is_ready());
+        let report = serde_json::to_value(health.report()).unwrap_or_default();
+        assert_eq!(report["parts"]["bus"]["away"]["since"], "1970-01-01T00:00:00.000000Z");
     }
 
     async fn get(address: std::net::SocketAddr, path: &str) -> std::io::Result<String> {

@@ -78,6 +78,9 @@ impl<J: Clone + Send + 'static, P: Performer<J>> Jobs<J, P> {
             }
             keep
         });
+        let is_open = |name: &String| !self.handles.contains_key(name) && !self.reported.contains(name);
+        let n_open = wanted.iter().filter(|(name, _)| is_open(name)).count();
+        let n_before = self.handles.len();
         for (name, job) in wanted {
             if self.handles.len() >= self.concurrency {
                 break;
@@ -88,6 +91,8 @@ impl<J: Clone + Send + 'static, P: Performer<J>> Jobs<J, P> {
             let task = until_done(Arc::clone(&self.performer), name.clone(), job, self.metrics.clone());
             self.handles.insert(name, self.running.spawn(task));
         }
+        let n_waiting = n_open.saturating_sub(self.handles.len() - n_before);
+        self.metrics.jobs_waiting.set(i64::try_from(n_waiting).unwrap_or(i64::MAX));
         self.metrics.jobs_running.set(i64::try_from(self.handles.len()).unwrap_or(i64::MAX));
     }
 

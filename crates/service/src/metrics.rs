@@ -5,21 +5,74 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Metric, Registry};
+use tidemill_bus::Bus;
+use tidemill_domain::LoopId;
+
+use crate::health::Health;
+use crate::otlp;
+use crate::watched::{self, Watched};
+
+/// What every name begins with.
+const PREFIX: &str = "tidemill";
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct RoleLabel {
     role: String,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct LetGoLabels {
+    role: String,
+    r#loop: String,
+    reason: &'static str,
+}
+
 /// The counters of a process. Clones share them.
 #[derive(Clone)]
 pub struct Metrics {
-    registry: Arc<Mutex<Registry>>,
+    registry: Arc<Mutex<Named>>,
     families: Families,
+    let_go: Family<LetGoLabels, Gauge>,
+}
+
+/// A metric, as it is to be explained.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Described {
+    /// Its name as Prometheus shows it.
+    pub name: String,
+    /// Its type: `counter`, `gauge` or `histogram`.
+    pub kind: &'static str,
+    /// What it says.
+    pub help: String,
+}
+
+/// The registry, which does not tell what is in it while it is empty, and what is in it.
+struct Named {
+    registry: Registry,
+    described: Vec<Described>,
+}
+
+impl Named {
+    fn register(&mut self, name: &str, help: &str, metric: impl Metric) {
+        self.describe(name, help, metric.metric_type());
+        self.registry.register(name, help, metric);
+    }
+
+    fn describe(&mut self, name: &str, help: &str, kind: MetricType) {
+        let (kind, ending) = match kind {
+            MetricType::Counter => ("counter", "_total"),
+            MetricType::Gauge => ("gauge", ""),
+            MetricType::Histogram => ("histogram", ""),
+            MetricType::Info | MetricType::Unknown => ("unknown", ""),
+        };
+        let name = format!("{PREFIX}_{name}{ending}");
+        self.described.push(Described { name, kind, help: help.to_owned() });
+    }
 }
 
 impl fmt::Debug for Metrics {
@@ -36,7 +89,7 @@ macro_rules! families {
         }
 
         impl Families {
-            fn register(&self, registry: &mut Registry) {
+            fn register(&self, registry: &mut Named) {
                 $(registry.register(stringify!($name), concat!($($help),+).trim(), self.$name.clone());)+
             }
 
@@ -77,10 +130,20 @@ families! {
     jobs_retried: Counter;
     /// Jobs running
     jobs_running: Gauge;
+    /// Jobs wanted that do not run for want of room
+    jobs_waiting: Gauge;
     /// Inputs still to be read
     lag_events: Gauge;
     /// Whether this replica holds the lease
     lease_held: Gauge;
+    /// When the log took the newest input that was folded, in seconds since 1970
+    newest_input_seconds: Gauge;
+    /// Snapshots that could not be written or used
+    snapshots_failed: Counter;
+    /// Starts that went on from a snapshot
+    snapshots_used: Counter;
+    /// Snapshots written
+    snapshots_written: Counter;
     /// Ticks asked for
     ticks: Counter;
 }
@@ -88,9 +151,19 @@ families! {
 impl Default for Metrics {
     fn default() -> Self {
         let families = Families::default();
-        let mut registry = Registry::with_prefix("tidemill");
+        let mut registry = Named { registry: Registry::with_prefix(PREFIX), described: Vec::new() };
         families.register(&mut registry);
-        Self { registry: Arc::new(Mutex::new(registry)), families }
+        let spans = &*otlp::COUNTS;
+        registry.register("spans_exported", "Spans that the collector has", spans.exported.clone());
+        registry.register("spans_dropped", "Spans dropped because too many waited", spans.dropped.clone());
+        registry.register("spans_failed", "Spans that the collector did not take", spans.failed.clone());
+        let let_go = Family::default();
+        registry.register(
+            "rows_let_go",
+            "Rows left out of measurement since the log began, by reason",
+            let_go.clone(),
+        );
+        Self { registry: Arc::new(Mutex::new(registry)), families, let_go }
     }
 }
 
@@ -101,9 +174,36 @@ impl Metrics {
         self.families.of(role)
     }
 
+    /// Shows what the core of a role let go.
+    pub(crate) fn show_let_go(&self, role: &str, let_go: Vec<(LoopId, &'static str, u64)>) {
+        for (loop_id, reason, rows) in let_go {
+            let labels = LetGoLabels { role: role.to_owned(), r#loop: loop_id.to_string(), reason };
+            self.let_go.get_or_create(&labels).set(i64::try_from(rows).unwrap_or(i64::MAX));
+        }
+    }
+
     /// Adds a metric of a service's own, named without the prefix `tidemill_`.
     pub fn register(&self, name: &str, help: &str, metric: impl Metric) {
         self.registry.lock().unwrap_or_else(PoisonError::into_inner).register(name, help, metric);
+    }
+
+    /// Shows also how the connection to the broker fares, which parts are ready, and what the process uses.
+    pub fn watch(&self, bus: &Bus, health: &Health) {
+        let mut named = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
+        for figure in watched::FIGURES {
+            named.describe(figure.name, figure.help, figure.kind);
+        }
+        named.registry.register_collector(Box::new(Watched::new(bus.clone(), health.clone())));
+    }
+
+    /// What there is to see, also where nothing was counted yet, by name.
+    #[must_use]
+    pub fn described(&self) -> Vec<Described> {
+        let named = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut described = named.described.clone();
+        described.sort();
+        described.dedup();
+        described
     }
 
     /// Everything in the text format of OpenMetrics.
@@ -111,7 +211,7 @@ impl Metrics {
     pub fn text(&self) -> String {
         let mut text = String::new();
         // Writing to a string cannot fail; if it did, what is there is better than nothing.
-        let _ = encode(&mut text, &self.registry.lock().unwrap_or_else(PoisonError::into_inner));
+        let _ = encode(&mut text, &self.registry.lock().unwrap_or_else(PoisonError::into_inner).registry);
         text
     }
 }
@@ -126,5 +226,16 @@ mod tests {
         metrics.role("validator-0").events_folded.inc_by(3);
         let text = metrics.text();
         assert!(text.contains("tidemill_events_folded_total{role=\"validator-0\"} 3"), "{text}");
+    }
+
+    #[test]
+    fn what_was_never_counted_is_described_too() {
+        let metrics = Metrics::default();
+        metrics.register("table_version", "The table", Gauge::<i64>::default());
+        let described = metrics.described();
+        let kind = |name: &str| described.iter().find(|d| d.name == name).map(|d| d.kind);
+        assert_eq!(kind("tidemill_fenced_total"), Some("counter"));
+        assert_eq!(kind("tidemill_lag_events"), Some("gauge"));
+        assert_eq!(kind("tidemill_table_version"), Some("gauge"));
     }
 }

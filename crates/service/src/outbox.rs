@@ -9,6 +9,7 @@ use tracing::warn;
 
 use crate::context::Context;
 use crate::metrics::RoleMetrics;
+use crate::traces::Traces;
 use crate::trouble::Trouble;
 
 /// Writes what a role has to say.
@@ -38,7 +39,12 @@ impl Outbox {
     }
 
     /// Writes the report of a job. Its id is that of the job, whoever does it and however often.
-    pub(crate) async fn report(&mut self, job: &str, draft: Draft) -> Result<(), Trouble> {
+    pub(crate) async fn report(
+        &mut self,
+        job: &str,
+        draft: Draft,
+        traces: &mut Traces,
+    ) -> Result<(), Trouble> {
         if !is_shared(draft.to.topic) {
             let role = format!("the job {job} of {}", self.role);
             return Err(Error::NotOwned { role, subject: draft.to }.into());
@@ -46,7 +52,9 @@ impl Outbox {
         if let Some(content) = &draft.content {
             self.store(content).await?;
         }
-        self.shared(&report(&self.role, job, draft), None).await
+        let event = report(&self.role, job, draft);
+        let trace = traces.of(&event);
+        self.shared(&event, trace.as_ref()).await
     }
 
     /// Writes where anybody may write, until it is there.

@@ -13,6 +13,7 @@ use tracing::{error, info, warn};
 use crate::context::Context;
 use crate::health::PartState;
 use crate::jobs::Performer;
+use crate::snapshot::Pace;
 use crate::source::{Inputs, OneStream};
 use crate::tenure;
 use crate::trouble::Trouble;
@@ -27,11 +28,13 @@ pub struct RoleSetup {
     pub role: Role,
     /// Jobs at once.
     pub concurrency: usize,
+    /// How often its state is kept, if its core can be kept.
+    pub snapshots: Pace,
 }
 
 impl From<Role> for RoleSetup {
     fn from(role: Role) -> Self {
-        Self { role, concurrency: 2 }
+        Self { role, concurrency: 2, snapshots: Pace::default() }
     }
 }
 
@@ -86,7 +89,7 @@ pub async fn run_from<C: Core, P: Performer<C::Job>, I: Inputs>(
                 let worked = tokio::select! {
                     () = lease.lost() => Err(Error::LeaseLost { role: name.clone() }.into()),
                     () = overdue(&context) => Ok(()),
-                    worked = tenure::serve(&setup, make_core(), &inputs, performer, &context, &lease) => worked,
+                    worked = tenure::serve(&setup, &make_core, &inputs, performer, &context, &lease) => worked,
                 };
                 metrics.lease_held.set(0);
                 metrics.jobs_running.set(0);

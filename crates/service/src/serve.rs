@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use tidemill_bus::{Bus, chain};
+use tidemill_domain::Code;
 use tidemill_store::Store;
 use tokio::net::TcpListener;
 use tracing::{error, info};
@@ -30,13 +31,13 @@ const LAST_THREADS: Duration = Duration::from_secs(1);
 enum Failed {
     #[error("cannot connect to the bus")]
     Bus(#[source] tidemill_bus::Error),
-    #[error("cannot listen on {address}")]
+    #[error("{code} cannot listen on {address}", code = Code::AddressTaken)]
     Listen { address: std::net::SocketAddr, source: std::io::Error },
     #[error("cannot listen for signals")]
     Signals(#[source] std::io::Error),
     #[error("the service failed: {0}")]
     Service(String),
-    #[error("the service did not stop in order")]
+    #[error("{code} the service did not stop in order", code = Code::NotInOrder)]
     Shutdown(#[source] crate::shutdown::StillRunning),
 }
 
@@ -143,6 +144,7 @@ where
     let support = shutdown.stage("support");
     let context = Context {
         stop: work.token(),
+        local: Some(options.local.clone()),
         ..Context::new(bus.clone(), store, options.partitions, options.owner())
     };
     if broker == Broker::Needed {
@@ -164,6 +166,7 @@ where
         None => Ok(Ok(())),
     };
     bus.close().await;
+    telemetry::flush().await;
     match ended {
         Ok(Ok(())) => stopped,
         Ok(Err(e)) => Err(Failed::Service(chain(&e))),

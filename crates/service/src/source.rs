@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use tidemill_bus::{Error, Item, ReadFrom, Reader, Received};
+use tidemill_bus::{Bus, Error, Item, ReadFrom, Reader, Received};
 use tidemill_domain::Timestamp;
 use tidemill_events::emit::{Emitter, Outgoing};
 use tidemill_events::stream::Role;
@@ -12,6 +12,7 @@ use tidemill_events::{Draft, Recorded};
 
 use crate::context::Context;
 use crate::metrics::RoleMetrics;
+use crate::trouble::Trouble;
 
 /// How many inputs are folded before jobs and time are looked after.
 const BATCH: usize = 256;
@@ -32,8 +33,16 @@ pub trait Source: Send {
     }
 
     /// Gives the drafts that followed from `cause` their ids and positions.
-    fn emit(&mut self, emitter: &mut Emitter, cause: &Recorded, drafts: Vec<Draft>) -> Vec<Outgoing> {
-        emitter.emit(cause, drafts)
+    ///
+    /// # Errors
+    /// When they must not be written: the role begins anew.
+    fn emit(
+        &mut self,
+        emitter: &mut Emitter,
+        cause: &Recorded,
+        drafts: Vec<Draft>,
+    ) -> Result<Vec<Outgoing>, Trouble> {
+        Ok(emitter.emit(cause, drafts))
     }
 
     /// Hears when the core wants to be woken, before each [`Source::next`]. Most roles are woken through their stream.
@@ -43,6 +52,15 @@ pub trait Source: Send {
     fn ripe(&mut self) -> Vec<Outgoing> {
         Vec::new()
     }
+
+    /// Hears that the log has everything that was given out by [`Source::emit`] and [`Source::ripe`]: the place to keep on
+    /// this machine what a start need not fold again. `emitter` knows the positions of what was written.
+    ///
+    /// # Errors
+    /// When that fails: the role begins anew.
+    fn settled(&mut self, _emitter: &Emitter) -> impl Future<Output = Result<(), Trouble>> + Send {
+        std::future::ready(Ok(()))
+    }
 }
 
 /// Opens the source of a role, once for each time that this replica becomes active.
@@ -50,13 +68,27 @@ pub trait Inputs: Send + Sync {
     /// What is opened.
     type Source: Source;
 
+    /// Whether it can be opened anywhere, so that the role goes on from snapshots.
+    const RESUMES: bool = false;
+
     /// Opens it at the first input. `emitter` knows the positions of what the role has written.
     fn open(
         &self,
         context: &Context,
         role: &Role,
         emitter: &Emitter,
-    ) -> impl Future<Output = Result<Self::Source, Error>> + Send;
+    ) -> impl Future<Output = Result<Self::Source, Trouble>> + Send;
+
+    /// Opens it at the input after `sequence`, where it can be opened anywhere.
+    fn open_after(
+        &self,
+        context: &Context,
+        role: &Role,
+        emitter: &Emitter,
+        _sequence: u64,
+    ) -> impl Future<Output = Result<Self::Source, Trouble>> + Send {
+        self.open(context, role, emitter)
+    }
 }
 
 /// The stream and filter of the role.
@@ -68,35 +100,65 @@ pub struct OneStream {
 
 /// Reads one stream.
 pub struct StreamSource {
+    bus: Bus,
+    name: String,
     reader: Reader,
+    /// What was read and not given out yet; of it so many messages that are no events have been told.
+    read: Vec<Item>,
+    n_told: usize,
     metrics: RoleMetrics,
 }
 
 impl Inputs for OneStream {
     type Source = StreamSource;
 
-    async fn open(&self, context: &Context, role: &Role, _: &Emitter) -> Result<StreamSource, Error> {
-        let from = ReadFrom { protobuf: self.protobuf, ..ReadFrom::first(role.stream, &role.filter) };
+    const RESUMES: bool = true;
+
+    async fn open(&self, context: &Context, role: &Role, emitter: &Emitter) -> Result<StreamSource, Trouble> {
+        self.open_after(context, role, emitter, 0).await
+    }
+
+    async fn open_after(
+        &self,
+        context: &Context,
+        role: &Role,
+        _: &Emitter,
+        sequence: u64,
+    ) -> Result<StreamSource, Trouble> {
+        let from = ReadFrom {
+            protobuf: self.protobuf,
+            sequence: sequence.saturating_add(1),
+            ..ReadFrom::first(role.stream, &role.filter)
+        };
         let reader = Reader::open(&context.bus, from).await?;
-        Ok(StreamSource { reader, metrics: context.metrics.role(&role.name) })
+        let metrics = context.metrics.role(&role.name);
+        let (bus, name) = (context.bus.clone(), role.name.clone());
+        Ok(StreamSource { bus, name, reader, read: Vec::new(), n_told: 0, metrics })
     }
 }
 
 impl Source for StreamSource {
     async fn next(&mut self) -> Result<Vec<Received>, Error> {
-        let items = self.reader.next_batch(BATCH, WAIT).await?;
-        let mut events = Vec::with_capacity(items.len());
-        for item in items {
-            match item {
-                Item::Event(received) => events.push(*received),
-                Item::Poison(_) => _ = self.metrics.events_poison.inc(),
-            }
+        if self.read.is_empty() {
+            self.read = self.reader.next_batch(BATCH, WAIT).await?;
         }
-        Ok(events)
+        // What is no event is told before anything that lies after it is folded. Until then everything stays here, so that
+        // nothing is lost when telling fails or is dropped under way: then it is told again, which changes nothing.
+        let poison = |item: &Item| if let Item::Poison(poison) = item { Some(poison.clone()) } else { None };
+        while let Some(poison) = self.read.iter().filter_map(poison).nth(self.n_told) {
+            if self.bus.dead_letter(&self.name, &poison).await? {
+                self.metrics.events_refused.inc();
+            }
+            self.metrics.events_poison.inc();
+            self.n_told += 1;
+        }
+        self.n_told = 0;
+        let event = |item| if let Item::Event(received) = item { Some(*received) } else { None };
+        Ok(std::mem::take(&mut self.read).into_iter().filter_map(event).collect())
     }
 
     fn caught_up(&self) -> bool {
-        self.reader.caught_up()
+        self.read.is_empty() && self.reader.caught_up()
     }
 
     fn lag(&self) -> u64 {

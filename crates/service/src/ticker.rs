@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use tidemill_bus::clock;
 use tidemill_domain::{EventId, LoopId, Span, Timestamp};
 use tidemill_events::emit::Outgoing;
@@ -9,6 +10,13 @@ use tidemill_events::{Event, Log, Meta, Recorded, Subject, Tick};
 
 /// The longest pause between ticks for one deadline.
 const LONGEST: Span = Span::seconds(5);
+
+/// What is known of ticks from the log alone.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Ticked {
+    loop_id: Option<LoopId>,
+    newest: Option<(Timestamp, u32)>,
+}
 
 /// Knows which ticks were asked for and which came.
 #[derive(Debug)]
@@ -45,6 +53,16 @@ impl Ticker {
         // The log's clock may be behind ours, so that the deadline lies ahead there; then ask again, ever more slowly.
         let pause = Span::millis(20 << n_before.min(8));
         self.not_before = clock::now() + Span(pause.0.min(LONGEST.0));
+    }
+
+    /// What a new ticker has to know to ask for the same ticks.
+    pub(crate) fn ticked(&self) -> Ticked {
+        Ticked { loop_id: self.loop_id.clone(), newest: self.ticked }
+    }
+
+    /// Goes on from what another one knew.
+    pub(crate) fn resume(&mut self, ticked: Ticked) {
+        (self.loop_id, self.ticked) = (ticked.loop_id, ticked.newest);
     }
 
     fn n_ticks(&self, due: Timestamp) -> u32 {
@@ -107,6 +125,16 @@ mod tests {
             upto: None,
         };
         Recorded { sequence: 1, time: Timestamp(0), subject: Subject::log(loop_id, Log::Tick), meta, event }
+    }
+
+    #[test]
+    fn a_ticker_that_goes_on_asks_for_the_tick_after_the_last_one() {
+        let due = Timestamp(5);
+        let mut ticker = Ticker::new("r");
+        ticker.fold(&input(Event::Tick(Tick { role: "r".into(), due })));
+        let mut next = Ticker::new("r");
+        next.resume(ticker.ticked());
+        assert_eq!(next.tick(Some(due)).map(|t| t.meta.id), Some(EventId::new("tick/r/5/1")));
     }
 
     #[test]

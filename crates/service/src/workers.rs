@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidemill_bus::{Backoff, Error, Pulled, Work, WorkQueue, chain};
+use tidemill_bus::{Backoff, Error, Pulled, TraceParent, Work, WorkQueue, chain, clock, spans};
+use tidemill_domain::{EventId, Timestamp};
 use tidemill_events::stream::WORKERS;
 use tidemill_events::training::{Report, TrialJob};
 use tidemill_events::{Draft, Event, Log, Subject};
@@ -108,6 +109,7 @@ async fn one<P: Performer<TrialJob>>(
     metrics: &RoleMetrics,
 ) -> Result<(), Trouble> {
     let name = work.job.trial.as_str().to_owned();
+    let began = clock::now();
     let draft = if work.is_exhausted() {
         failure(&work.job, format!("it was handed out {} times and never ended", work.delivery))
     } else {
@@ -138,12 +140,33 @@ async fn one<P: Performer<TrialJob>>(
             }
         }
     };
-    publish_shared(context, &report(WORKERS, &name, draft), work.trace.as_ref()).await?;
+    let trace = tell_trial(&work, began);
+    publish_shared(context, &report(WORKERS, &name, draft), Some(&trace)).await?;
     metrics.jobs_finished.inc();
     if let Err(error) = work.done().await {
         warn!(trial = name, error = chain(&error), "it may be handed out again, for nothing");
     }
     Ok(())
+}
+
+/// The trial as a span, between the request for it and its report.
+fn tell_trial(work: &Work, began: Timestamp) -> TraceParent {
+    let id = EventId::new(format!("trial/{}/{}", work.job.trial, work.delivery));
+    let own = TraceParent::of_event(work.trace.as_ref(), &id);
+    if spans::wanted() {
+        spans::tell(&spans::Span {
+            name: "trial",
+            role: WORKERS,
+            subject: "",
+            id: id.as_str(),
+            turn: Some(work.job.turn.as_str()),
+            own: &own,
+            parent: work.trace.as_ref(),
+            began,
+            ended: clock::now(),
+        });
+    }
+    own
 }
 
 fn failure(job: &TrialJob, reason: String) -> Draft {

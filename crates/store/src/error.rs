@@ -1,6 +1,6 @@
 //! What can go wrong with stored objects.
 
-use tidemill_domain::ContentHash;
+use tidemill_domain::{Code, ContentHash};
 
 use crate::segment::Unreadable;
 
@@ -11,10 +11,10 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The name is no hash.
-    #[error("{0} is not named by a hash of 64 lower-case hexadecimal digits")]
+    #[error("{code} {0} is not named by a hash of 64 lower-case hexadecimal digits", code = Code::ObjectDamaged)]
     BadName(String),
     /// The file is no segment.
-    #[error("{object} is damaged")]
+    #[error("{code} {object} is damaged", code = Code::ObjectDamaged)]
     Damaged {
         /// What was read.
         object: String,
@@ -22,7 +22,7 @@ pub enum Error {
         source: Unreadable,
     },
     /// The place did not do what was asked.
-    #[error("cannot {operation} {object}")]
+    #[error("{code} cannot {operation} {object}", code = Code::StoreFailed)]
     Io {
         /// What was asked.
         operation: &'static str,
@@ -32,7 +32,7 @@ pub enum Error {
         source: object_store::Error,
     },
     /// A segment has another number of rows than whoever refers to it says.
-    #[error("{object} has {found} rows, {said} are expected")]
+    #[error("{code} {object} has {found} rows, {said} are expected", code = Code::ObjectDamaged)]
     Length {
         /// What was read.
         object: String,
@@ -42,13 +42,13 @@ pub enum Error {
         found: u64,
     },
     /// It is not there.
-    #[error("{object} is not in the store")]
+    #[error("{code} {object} is not in the store", code = Code::ObjectMissing)]
     Missing {
         /// What was looked for.
         object: String,
     },
     /// The rows have no form in a file.
-    #[error("{object} cannot be written")]
+    #[error("{code} {object} cannot be written", code = Code::Defect)]
     NotWritable {
         /// What was to be written.
         object: String,
@@ -56,7 +56,7 @@ pub enum Error {
         source: Unreadable,
     },
     /// The place cannot be used.
-    #[error("cannot store anything at {url}")]
+    #[error("{code} cannot store anything at {url}", code = Code::StoreUnusable)]
     Place {
         /// The place.
         url: String,
@@ -64,7 +64,7 @@ pub enum Error {
         source: object_store::Error,
     },
     /// The segments given do not hold the rows asked for.
-    #[error("only {found} of the rows from {from} to {to} are in the segments given")]
+    #[error("{code} only {found} of the rows from {from} to {to} are in the segments given", code = Code::RowsMissing)]
     Range {
         /// The first row asked for.
         from: u64,
@@ -74,7 +74,7 @@ pub enum Error {
         found: u64,
     },
     /// The object is larger than anything that is stored.
-    #[error("{object} has {bytes} bytes, which no object of ours has")]
+    #[error("{code} {object} has {bytes} bytes, which no object of ours has", code = Code::ObjectDamaged)]
     TooLarge {
         /// What was looked at.
         object: String,
@@ -83,14 +83,15 @@ pub enum Error {
     },
     /// Nobody knows how to store things there.
     #[error(
-        "cannot store anything at {url}: use file:///path, a plain path, or memory: (S3 and others are not built in)"
+        "{code} cannot store anything at {url}: use file:///path, a plain path, or memory: (S3 and others are not built in)",
+        code = Code::StoreUnsupported
     )]
     Unsupported {
         /// The place.
         url: String,
     },
     /// The content has another hash than its name says.
-    #[error("{object} has the content of {found}")]
+    #[error("{code} {object} has the content of {found}", code = Code::ObjectDamaged)]
     WrongContent {
         /// What was read, or was to be written.
         object: String,

@@ -1,4 +1,4 @@
-//! Where bytes lie that are too large for the log: artefacts of models, and segments of datasets. Everything is named by the
+//! Where bytes lie that are too large for the log: artefacts of models, segments of datasets, snapshots of states. Everything is named by the
 //! hash of its content, so it never changes, may be stored again at any time, and shows when it is damaged.
 //!
 //! This crate must not know what a model is, which rows a dataset has, or when something may be deleted.
@@ -7,6 +7,7 @@ mod cache;
 mod error;
 mod place;
 mod segment;
+mod snapshot;
 
 use std::fmt;
 use std::sync::Arc;
@@ -34,6 +35,19 @@ pub enum Object<'a> {
     Artefact(&'a ContentHash),
     /// The rows of a segment.
     Segment(&'a ContentHash),
+    /// The state of a core.
+    Snapshot(Snapshot<'a>),
+}
+
+/// A snapshot: of whom, in which version of what its owner makes of the log, and its hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Snapshot<'a> {
+    /// Its owner: letters, digits and dashes.
+    pub owner: &'a str,
+    /// The version of its owner's fold.
+    pub fold: u32,
+    /// The hash of its bytes.
+    pub hash: &'a ContentHash,
 }
 
 impl fmt::Display for Object<'_> {
@@ -41,6 +55,9 @@ impl fmt::Display for Object<'_> {
         match self {
             Self::Artefact(hash) => write!(f, "artefact {hash}"),
             Self::Segment(hash) => write!(f, "segment {hash}"),
+            Self::Snapshot(Snapshot { owner, fold, hash }) => {
+                write!(f, "snapshot {hash} of {owner} in version {fold}")
+            }
         }
     }
 }
@@ -206,6 +223,7 @@ fn path(object: Object<'_>) -> Result<Path> {
     let (folder, hash, ending) = match object {
         Object::Artefact(hash) => ("artefacts", hash, ""),
         Object::Segment(hash) => ("segments", hash, ".parquet"),
+        Object::Snapshot(snapshot) => return snapshot::path(snapshot),
     };
     let text = hash.as_str();
     let is_hash = text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));

@@ -260,3 +260,27 @@ proptest! {
         prop_assert_eq!(format!("{found:?}"), format!("{rows:?}"));
     }
 }
+
+#[tokio::test]
+async fn of_the_snapshots_of_an_owner_one_is_kept() {
+    let store = Store::open("memory:").unwrap();
+    let old = store.put_snapshot("deployer", 1, b"old".to_vec()).await.unwrap();
+    let new = store.put_snapshot("deployer", 2, b"new".to_vec()).await.unwrap();
+    let other = store.put_snapshot("evaluator", 1, b"old".to_vec()).await.unwrap();
+    assert_eq!(store.keep_snapshot("deployer", 2, &new).await.unwrap(), 1);
+    assert_eq!(store.snapshot("deployer", 2, &new).await.unwrap(), "new");
+    assert!(matches!(store.snapshot("deployer", 1, &old).await, Err(Error::Missing { .. })));
+    assert_eq!(store.snapshot("evaluator", 1, &other).await.unwrap(), "old");
+    assert_eq!(store.keep_snapshot("deployer", 2, &new).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn snapshots_lie_where_they_belong_and_nowhere_else() {
+    let store = Store::open("memory:").unwrap();
+    for owner in ["", "..", "a/b", "A"] {
+        let stored = store.put_snapshot(owner, 1, Vec::new()).await;
+        assert!(matches!(stored, Err(Error::BadName(_))), "{owner}");
+    }
+    let elsewhere: ContentHash = serde_json::from_str("\"../../artefacts\"").unwrap();
+    assert!(matches!(store.snapshot("deployer", 1, &elsewhere).await, Err(Error::BadName(_))));
+}

@@ -86,6 +86,9 @@ pub enum ErrorKind {
 pub struct Failure {
     /// Its kind.
     pub error: ErrorKind,
+    /// The code of an error that operators meet; docs/errors explains it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
     /// What is wrong.
     pub what: String,
     /// What would be right.

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use tidemill_console_core::{Refused, Why};
+use tidemill_domain::Code;
 use tidemill_domain::spec::Problem;
 
 use crate::api::{ErrorKind, Failure};
@@ -14,7 +15,9 @@ const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
 
 impl Failure {
     pub(crate) fn new(error: ErrorKind, what: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { error, what: what.into(), remedy: remedy.into(), problems: Vec::new() }
+        let what = what.into();
+        let code = Code::in_text(&what).map(|code| code.to_string());
+        Self { error, code, what, remedy: remedy.into(), problems: Vec::new() }
     }
 
     pub(crate) fn invalid(what: impl Into<String>, remedy: impl Into<String>) -> Self {
@@ -27,8 +30,8 @@ impl Failure {
 
     pub(crate) fn problems(problems: Vec<Problem>) -> Self {
         let what = match problems.len() {
-            1 => "there is a mistake in the loop file".to_owned(),
-            n => format!("there are {n} mistakes in the loop file"),
+            1 => format!("{} there is a mistake in the loop file", Code::LoopFile),
+            n => format!("{} there are {n} mistakes in the loop file", Code::LoopFile),
         };
         Self { problems, ..Self::invalid(what, "mend it and send it again") }
     }
@@ -71,8 +74,11 @@ impl From<LogError> for Failure {
         match error {
             LogError::Standby => {
                 let remedy = "ask again in a moment, or ask the replica that is active";
+                let code = Code::ConsoleStandby;
                 Self::unavailable(
-                    "this console may not write: it is starting, or another replica is active",
+                    format!(
+                        "{code} this console may not write: it is starting, or another replica is active"
+                    ),
                     remedy,
                 )
             }
@@ -80,13 +86,20 @@ impl From<LogError> for Failure {
                 let remedy =
                     "look whether it is there, and send it again if not; the same twice does no harm";
                 Self::unavailable(
-                    format!("the log did not say in time whether it has the event: {why}"),
+                    format!(
+                        "{} the log did not say in time whether it has the event: {why}",
+                        Code::WriteUnknown
+                    ),
                     remedy,
                 )
             }
             LogError::Refused(why) => {
                 let remedy = "see the log of the console; it is a matter of permissions, sizes or a defect";
-                Self::new(ErrorKind::Internal, format!("the log does not take the event: {why}"), remedy)
+                Self::new(
+                    ErrorKind::Internal,
+                    format!("{} the log does not take the event: {why}", Code::WriteRefused),
+                    remedy,
+                )
             }
         }
     }

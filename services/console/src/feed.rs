@@ -1,11 +1,11 @@
-//! Feeds the folds from the bus. Position and state are not kept: a console that starts reads again.
+//! Feeds the memory of the console from the bus. Position and state are not kept: a console that starts reads again.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tidemill_bus::{Backoff, Error, Item, ReadFrom, Reader, chain};
-use tidemill_events::stream::{Role, Stream, filter};
-use tidemill_events::{Partition, Recorded, Topic};
+use tidemill_events::Recorded;
+use tidemill_events::stream::{Role, Stream};
 use tidemill_service::{Context, PartState, RoleError};
 use tracing::{info, warn};
 
@@ -33,16 +33,6 @@ pub(crate) async fn loops(shared: Arc<Shared>, context: Context) -> Result<(), R
     .await;
     context.health.set(VIEW, PartState::Stopped);
     ended
-}
-
-/// Folds the refused rows of a partition until the process stops.
-pub(crate) async fn quarantine(
-    shared: Arc<Shared>,
-    partition: Partition,
-    context: Context,
-) -> Result<(), RoleError> {
-    let filter = filter(Topic::Quarantine(partition));
-    read("console-quarantine", Stream::Samples, filter, &context, |events, _| shared.fold(events)).await
 }
 
 async fn read(

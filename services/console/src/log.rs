@@ -1,19 +1,20 @@
 //! What the handlers need of the log, so that tests run them without a broker.
 
 use futures::future::BoxFuture;
+use tidemill_domain::Code;
 use tidemill_events::emit::Outgoing;
 
 /// Why an event is not on the log, as far as one knows.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LogError {
     /// When trying again cannot help.
-    #[error("the log does not take the event: {0}")]
+    #[error("{code} the log does not take the event: {0}", code = Code::WriteRefused)]
     Refused(String),
     /// When this replica is not the one that writes.
-    #[error("this replica may not write")]
+    #[error("{} this replica may not write", Code::ConsoleStandby)]
     Standby,
     /// When there was no answer in time; the event may be there or not.
-    #[error("the log gave no answer in time: {0}")]
+    #[error("{code} the log gave no answer in time: {0}", code = Code::WriteUnknown)]
     Unknown(String),
 }
 

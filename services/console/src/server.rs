@@ -7,9 +7,9 @@ use axum::error_handling::HandleErrorLayer;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
 use axum::{BoxError, Router};
 use futures::future::BoxFuture;
+use tidemill_domain::Code;
 use tidemill_events::Partition;
 use tidemill_service::{Context, RoleError, run_all};
 use tokio::net::TcpListener;
@@ -20,10 +20,12 @@ use tracing::info;
 
 use crate::api::{ErrorKind, Failure, MAX_BODY};
 use crate::feed;
-use crate::handlers::{Console, reads, writes};
+use crate::handlers::Console;
 use crate::log::Log;
 use crate::options::Options;
+use crate::routes;
 use crate::shared::Shared;
+use crate::sql::{self, Source, SqlView};
 use crate::writer::{self, BusLog};
 
 /// Requests that are answered at once; more are told to come again.
@@ -38,7 +40,7 @@ const READING: Duration = Duration::from_secs(2);
 #[derive(Debug, thiserror::Error)]
 pub enum ConsoleError {
     /// When its address cannot be used.
-    #[error("cannot listen on {address}")]
+    #[error("{code} cannot listen on {address}", code = Code::AddressTaken)]
     Listen {
         /// The address.
         address: std::net::SocketAddr,
@@ -48,6 +50,9 @@ pub enum ConsoleError {
     /// When it can neither read nor write the log.
     #[error("the console cannot go on")]
     Role(#[source] RoleError),
+    /// When there can be no view where it should be.
+    #[error("cannot keep a view of the log")]
+    View(#[source] tidemill_view::Error),
     /// When answering stops.
     #[error("cannot serve HTTP")]
     Serve(#[source] std::io::Error),
@@ -61,27 +66,30 @@ pub async fn run(options: Options, context: Context) -> Result<(), ConsoleError>
     let address = options.address;
     let listener =
         TcpListener::bind(address).await.map_err(|source| ConsoleError::Listen { address, source })?;
-    run_on(listener, context).await
+    run_on(listener, options, context).await
 }
 
 /// The same with a listener that is there already.
 ///
 /// # Errors
 /// When trying again cannot help.
-pub async fn run_on(listener: TcpListener, context: Context) -> Result<(), ConsoleError> {
+pub async fn run_on(listener: TcpListener, options: Options, context: Context) -> Result<(), ConsoleError> {
     let shared = Arc::new(Shared::default());
+    let quarantines = (0..context.partitions).map(|p| Source::Quarantine(Partition(p)));
+    let sources: Vec<Source> = std::iter::once(Source::Loops).chain(quarantines).collect();
+    let view = Arc::new(SqlView::open(&options.view_url, &sources).map_err(ConsoleError::View)?);
     let log = Arc::new(BusLog::new(context.bus.clone()));
     let mut parts: Vec<BoxFuture<'static, Result<(), RoleError>>> = vec![
         Box::pin(feed::loops(Arc::clone(&shared), context.clone())),
         Box::pin(writer::hold(Arc::clone(&log), Arc::clone(&shared), context.clone())),
     ];
-    for partition in (0..context.partitions).map(Partition) {
-        parts.push(Box::pin(feed::quarantine(Arc::clone(&shared), partition, context.clone())));
+    for source in sources {
+        parts.push(Box::pin(sql::run(Arc::clone(&view), source, context.clone())));
     }
     if let Ok(address) = listener.local_addr() {
         info!(%address, "the console answers");
     }
-    let serve = axum::serve(listener, router(shared, log))
+    let serve = axum::serve(listener, router(shared, log, Arc::clone(&view)))
         .with_graceful_shutdown(context.stop.clone().cancelled_owned());
     // Roles stop at the same signal; whichever part fails stops the rest.
     let (served, roles) = tokio::join!(
@@ -92,32 +100,20 @@ pub async fn run_on(listener: TcpListener, context: Context) -> Result<(), Conso
         },
         run_all(&context, parts)
     );
+    view.close().await;
     roles.map_err(ConsoleError::Role)?;
     served.map_err(ConsoleError::Serve)
 }
 
-/// The routes over a view and a log; for embedding and for tests.
-pub fn router(shared: Arc<Shared>, log: Arc<dyn Log>) -> Router {
-    let console = Arc::new(Console::new(shared, log));
+/// The routes over memory, log and view; for embedding and for tests.
+pub fn router(shared: Arc<Shared>, log: Arc<dyn Log>, view: Arc<SqlView>) -> Router {
+    let console = Arc::new(Console::new(shared, log, view));
     let limits = ServiceBuilder::new()
         .layer(HandleErrorLayer::new(overloaded))
         .load_shed()
         .layer(GlobalConcurrencyLimitLayer::new(MAX_REQUESTS))
         .timeout(LONGEST);
-    Router::new()
-        .route("/v1/loops", get(reads::loops).put(writes::apply))
-        .route("/v1/loops/{loop}", get(reads::status))
-        .route("/v1/loops/{loop}/alerts", get(reads::alerts))
-        .route("/v1/loops/{loop}/commands", post(writes::command))
-        .route("/v1/loops/{loop}/quarantine", get(reads::quarantine))
-        .route("/v1/loops/{loop}/quarantine/{row}", get(reads::quarantined))
-        .route("/v1/loops/{loop}/rollouts", get(reads::rollouts))
-        .route("/v1/loops/{loop}/segments", get(reads::segments))
-        .route("/v1/loops/{loop}/spec", get(reads::spec))
-        .route("/v1/loops/{loop}/trials", get(reads::trials))
-        .route("/v1/loops/{loop}/turns", get(reads::turns))
-        .route("/v1/loops/{loop}/why/{version}", get(reads::why))
-        .route("/v1/loops/{loop}/windows", get(reads::windows))
+    routes::router()
         .fallback(unknown_path)
         .method_not_allowed_fallback(unknown_method)
         .layer(middleware::from_fn_with_state(Arc::clone(&console), only_when_ready))
@@ -131,7 +127,8 @@ async fn only_when_ready(State(console): State<Arc<Console>>, request: Request, 
     if console.shared.ready(READING).await {
         return next.run(request).await;
     }
-    Failure::unavailable("the console is still reading the log", "ask again in a moment").into_response()
+    let what = format!("{} the console is still reading the log", Code::ConsoleReading);
+    Failure::unavailable(what, "ask again in a moment").into_response()
 }
 
 async fn overloaded(error: BoxError) -> Failure {
@@ -144,7 +141,7 @@ async fn overloaded(error: BoxError) -> Failure {
 }
 
 async fn unknown_path(request: Request) -> Failure {
-    let remedy = "begin with GET /v1/loops";
+    let remedy = "begin with GET /v1/loops; GET /v1/openapi.json tells all";
     Failure::new(ErrorKind::NotFound, format!("there is nothing at {}", request.uri().path()), remedy)
 }
 

@@ -1,17 +1,16 @@
-//! What readers of the log and handlers share: the folds, and how far they are.
+//! What readers of the log and handlers share: the fold, and how far it is.
 
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
-use tidemill_console_core::{Quarantine, View};
-use tidemill_events::{Recorded, Topic};
+use tidemill_console_core::View;
+use tidemill_events::Recorded;
 use tokio::sync::watch;
 
-/// The folds. Locks are held for one answer or one batch, never across an await.
+/// The fold. Locks are held for one answer or one batch, never across an await.
 #[derive(Debug)]
 pub struct Shared {
     view: RwLock<View>,
-    quarantine: RwLock<Quarantine>,
     folded: watch::Sender<u64>,
     ready: watch::Sender<bool>,
 }
@@ -20,7 +19,6 @@ impl Default for Shared {
     fn default() -> Self {
         Self {
             view: RwLock::default(),
-            quarantine: RwLock::default(),
             folded: watch::Sender::new(0),
             ready: watch::Sender::new(false),
         }
@@ -28,16 +26,11 @@ impl Default for Shared {
 }
 
 impl Shared {
-    /// Takes events of either stream, in order.
+    /// Takes events of the loops' log, in order.
     pub fn fold<'a>(&self, events: impl IntoIterator<Item = &'a Recorded>) {
         let mut view = self.view.write().unwrap_or_else(PoisonError::into_inner);
         for event in events {
-            match event.subject.topic {
-                Topic::Quarantine(_) => {
-                    self.quarantine.write().unwrap_or_else(PoisonError::into_inner).fold(event)
-                }
-                _ => view.fold(event),
-            }
+            view.fold(event);
         }
         let last = view.last();
         drop(view);
@@ -65,11 +58,6 @@ impl Shared {
     /// An answer of the view.
     pub fn view<T>(&self, ask: impl FnOnce(&View) -> T) -> T {
         ask(&self.view.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// An answer of the quarantine.
-    pub fn quarantine<T>(&self, ask: impl FnOnce(&Quarantine) -> T) -> T {
-        ask(&self.quarantine.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Waits until the event at `sequence` is folded; false if it takes longer than `patience`.

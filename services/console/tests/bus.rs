@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde_json::Value;
 use tempfile::TempDir;
 use tidemill_bus::{Bus, BusConfig, NatsServer, Provision, provision};
-use tidemill_console::{ConsoleError, run_on};
+use tidemill_console::{ConsoleError, Options, run_on};
 use tidemill_service::Context;
 use tidemill_store::Store;
 use tokio::net::TcpListener;
@@ -40,7 +40,9 @@ impl Running {
         let context = Context::new(bus, store, 1, name);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap_or_else(|e| unreachable!("{e}"));
         let address = listener.local_addr().unwrap_or_else(|e| unreachable!("{e}"));
-        let task = tokio::spawn(run_on(listener, context.clone()));
+        let view_url = dir.path().join(format!("{name}.db")).to_string_lossy().into_owned();
+        let options = Options { view_url, ..Options::default() };
+        let task = tokio::spawn(run_on(listener, options, context.clone()));
         Self { address, context, task }
     }
 
@@ -97,7 +99,21 @@ async fn a_console_that_starts_again_knows_everything() {
     assert_eq!((status, applied["version"].as_u64()), (200, Some(2)), "{applied}");
     let (status, applied) = second.ask(Method::PUT, "/v1/loops", &file(1)).await;
     assert_eq!((status, applied["changed"].as_bool()), (200, Some(false)), "{applied}");
+    // Its view was built from the log alone, and is never behind what was answered before.
+    let (status, specs) = second.ask(Method::GET, "/v1/loops/tides/specs", "").await;
+    assert_eq!(
+        (status, specs["total"].as_u64(), specs["items"][0]["version"].as_u64()),
+        (200, Some(2), Some(2))
+    );
+    let (status, commands) = second.ask(Method::GET, "/v1/loops/tides/commands", "").await;
+    assert_eq!((status, commands["items"][0]["by"].as_str()), (200, Some("bob")), "{commands}");
+    let (status, rows) = second.ask(Method::GET, "/v1/loops/tides/quarantine", "").await;
+    assert_eq!((status, rows["total"].as_u64()), (200, Some(0)), "{rows}");
     second.stop().await;
+    // A third one goes on with the view of the second.
+    let third = Running::start(&server, &dir, "second").await;
+    assert_eq!(third.ask(Method::GET, "/v1/loops/tides/specs", "").await.1, specs);
+    third.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

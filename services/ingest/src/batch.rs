@@ -105,6 +105,11 @@ impl Batches {
         all
     }
 
+    /// Whether nothing is held back.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.open.is_empty()
+    }
+
     /// When something will be ripe.
     pub(crate) fn due(&self) -> Option<Instant> {
         self.open.values().map(|open| open.since + HELD).min()

@@ -17,18 +17,28 @@
 //! left out after a restart. And it rests on messages being kept for as long as a label may take, and longer; of what grew
 //! old, control is folded before everything else.
 //!
+//! All of it can be put down between two inputs and taken up again ([`Stand`]): what follows is the same.
+//!
 //! It must not know how things are read: it is handed what comes, and says what it waits for.
 
 use std::collections::{BTreeSet, VecDeque};
 
+use serde::{Deserialize, Serialize};
 use tidemill_bus::Received;
 use tidemill_domain::{EventId, LoopId, Span, Timestamp};
+use tidemill_events::emit::Upto;
+use tidemill_events::intake::IntakeItem;
+use tidemill_events::wire::Weigh;
 use tidemill_events::{Event, Log, Meta, Recorded, Subject, Tick};
 
 use crate::places::{Place, Places};
 
 /// How much the clocks of the broker's servers and ours may differ.
 pub(crate) const MARGIN: Span = Span::millis(250);
+
+/// Events of a stream that wait to be given at most, in number and in bytes; a message may hold thousands of records.
+const WAITING: usize = 256;
+const WAITING_BYTES: usize = 2 << 20;
 
 /// Candidates that wait for their rollout; older ones have lost theirs.
 const MAX_CANDIDATES: usize = 64;
@@ -61,6 +71,8 @@ pub(crate) struct End {
 #[derive(Debug, Default)]
 pub(crate) struct Side {
     waiting: VecDeque<Received>,
+    /// What the records in them weigh.
+    weight: usize,
     /// The last sequence that was read.
     read: u64,
     /// The newest time stamp that was read.
@@ -75,6 +87,7 @@ impl Side {
     pub(crate) fn add(&mut self, events: impl IntoIterator<Item = Received>, read: u64, caught_up: bool) {
         for received in events {
             self.newest = self.newest.max(received.event.time);
+            self.weight += weight(&received.event.event);
             self.waiting.push_back(received);
         }
         self.read = read;
@@ -84,6 +97,17 @@ impl Side {
     /// Hears where the stream ends.
     pub(crate) fn hear(&mut self, end: End) {
         self.end = end;
+    }
+
+    /// Whether so much waits to be given that reading can wait too.
+    pub(crate) fn is_full(&self) -> bool {
+        self.waiting.len() >= WAITING || self.weight >= WAITING_BYTES
+    }
+
+    fn take(&mut self) -> Option<Received> {
+        let taken = self.waiting.pop_front()?;
+        self.weight = self.weight.saturating_sub(weight(&taken.event.event));
+        Some(taken)
     }
 
     /// How many events wait to be given.
@@ -100,6 +124,16 @@ impl Side {
         self.waiting.front().map(|received| &received.event)
     }
 
+    /// The last sequence that was read.
+    pub(crate) fn read(&self) -> u64 {
+        self.read
+    }
+
+    /// The last sequence of which nothing waits any more.
+    fn given(&self) -> u64 {
+        self.front().map_or(self.read, |front| front.sequence.saturating_sub(1))
+    }
+
     /// What is missing to know that everything older than `time` was read; `read_on` says that there is more to read.
     fn missing(&self, time: Timestamp, read_on: Step) -> Option<Step> {
         if self.end.as_of < time {
@@ -110,6 +144,32 @@ impl Side {
             None
         }
     }
+}
+
+/// A place in the order, between two inputs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Stand {
+    /// The producers' messages up to here were given.
+    pub(crate) intake: u64,
+    /// The control up to here was given.
+    pub(crate) control: u64,
+    /// The record of the order beyond.
+    pub(crate) places: Places,
+    known: BTreeSet<LoopId>,
+    at: u64,
+    now: Timestamp,
+    any_loop: Option<LoopId>,
+}
+
+/// What the records of a message weigh; control is counted by number.
+fn weight(event: &Event) -> usize {
+    let Event::Intake(batch) = event else { return 0 };
+    let of = |item: &IntakeItem| match item {
+        IntakeItem::Label(label) => label.weigh(),
+        IntakeItem::Prediction(record) => record.weigh(),
+        IntakeItem::Unreadable(refused) => refused.weigh(),
+    };
+    batch.items.iter().map(of).sum()
 }
 
 /// Merges the two streams and time.
@@ -145,9 +205,38 @@ impl Merge {
         }
     }
 
+    /// Goes on from where another one stood.
+    pub(crate) fn resume(role: &str, stand: Stand) -> Self {
+        let Stand { intake, control, places, known, at, now, any_loop } = stand;
+        let side = |read| Side { read, ..Side::default() };
+        let (intake, control) = (side(intake), side(control));
+        Self { intake, control, known, at, now, any_loop, ..Self::new(role, places) }
+    }
+
+    /// Where it stands, when everything up to `written` is on the log.
+    pub(crate) fn stand(&self, written: Upto) -> Stand {
+        // Candidates wait together with the control that follows them.
+        let waiting = self.candidates.front().map(|c| c.event.sequence.saturating_sub(1));
+        let control = waiting.unwrap_or(u64::MAX).min(self.control.given());
+        Stand {
+            intake: self.intake.given(),
+            control,
+            places: self.places.beyond(control, written),
+            known: self.known.clone(),
+            at: self.at,
+            now: self.now,
+            any_loop: self.any_loop.clone(),
+        }
+    }
+
     /// Hears when the core wants to be woken, after it folded the last input.
     pub(crate) fn set_deadline(&mut self, deadline: Option<Timestamp>) {
         self.deadline = deadline;
+    }
+
+    /// The last position that was on the log at the start.
+    pub(crate) fn tail(&self) -> Upto {
+        self.places.tail()
     }
 
     /// The newest time stamp of the broker that was seen: what it stores later is not older.
@@ -250,7 +339,7 @@ impl Merge {
                 self.control.missing(due, Step::AwaitControl).filter(|_| self.control.front().is_none());
             return missing.unwrap_or_else(|| self.tick(due));
         }
-        let Some(message) = self.intake.waiting.pop_front() else { return Step::Idle(None) };
+        let Some(message) = self.intake.take() else { return Step::Idle(None) };
         self.at = message.event.sequence;
         self.now = self.now.max(time);
         Step::Give(Box::new(message), false)

@@ -10,7 +10,7 @@ use crate::batch::{Batches, cut};
 /// What is written, and what is held back.
 #[derive(Debug, Default)]
 pub(crate) struct Outlet {
-    order: Order,
+    pub(crate) order: Order,
     pub(crate) batches: Batches,
 }
 

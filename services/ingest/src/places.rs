@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use tidemill_bus::{Bus, Error, Item, ReadFrom, Reader};
 use tidemill_domain::Timestamp;
 use tidemill_events::emit::Upto;
@@ -14,7 +15,7 @@ const BATCH: usize = 256;
 const WAIT: Duration = Duration::from_secs(1);
 
 /// The record of an earlier order.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Places {
     /// The position of the mark of each control event, by its place in the loops' log.
     marks: BTreeMap<u64, Upto>,
@@ -38,10 +39,25 @@ pub(crate) enum Place {
 impl Places {
     /// Reads what the partition has on its subjects, over all loops.
     pub(crate) async fn read(bus: &Bus, partition: Partition) -> Result<Self, Error> {
-        let mut places = Self::default();
-        let from = ReadFrom::first(Stream::Samples, filter(Topic::Sample(partition)));
-        let mut reader = Reader::open(bus, from).await?;
         let is_whole = bus.extent(Stream::Samples).await?.first <= 1;
+        Self::default().read_on(bus, partition, 0, is_whole).await
+    }
+
+    /// Reads what lies beyond `sequence`; what lies before it is known.
+    pub(crate) async fn read_after(self, bus: &Bus, partition: Partition, sequence: u64) -> Result<Self, Error> {
+        self.read_on(bus, partition, sequence, true).await
+    }
+
+    async fn read_on(
+        self,
+        bus: &Bus,
+        partition: Partition,
+        sequence: u64,
+        is_whole: bool,
+    ) -> Result<Self, Error> {
+        let mut places = self;
+        let from = ReadFrom::first(Stream::Samples, filter(Topic::Sample(partition)));
+        let mut reader = Reader::open(bus, ReadFrom { sequence: sequence + 1, ..from }).await?;
         while !reader.caught_up() {
             for item in reader.next_batch(BATCH, WAIT).await? {
                 if let Item::Event(received) = item {
@@ -75,6 +91,15 @@ impl Places {
             // Its mark is gone, and so are the rows before it.
             None if self.kept_since.is_some_and(|since| time < since) => Place::After(0),
             None => Place::New,
+        }
+    }
+
+    /// The same without the places of control that was given, and with what was written since.
+    pub(crate) fn beyond(&self, control: u64, written: Upto) -> Self {
+        Self {
+            marks: self.marks.range(control + 1..).map(|(sequence, upto)| (*sequence, *upto)).collect(),
+            tail: self.tail.max(written),
+            ..*self
         }
     }
 

@@ -1,9 +1,17 @@
-//! The harness: a whole system on free ports for one test, and waiting by condition.
+//! The harness: a whole system for one test, in this process ([`TestSystem`]) or as real processes that can be killed and
+//! frozen ([`cluster::Cluster`]); the books over its log ([`ledger::Ledger`]); waiting by condition.
 //!
-//! The system keeps everything in a folder of its own, which stays behind when a test fails.
+//! A system keeps everything in a folder of its own, which stays behind when a test fails.
 
+pub mod cluster;
+pub mod faults;
+pub mod ledger;
+pub mod load;
+pub mod quick;
 pub mod wait;
 
+use std::path::PathBuf;
+use std::process::ExitStatus;
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -25,12 +33,68 @@ pub struct TestSystem {
     folder: Option<TempDir>,
 }
 
-/// Why there is no system.
+/// Why there is no system, or it does not do what it should.
 #[derive(Debug, thiserror::Error)]
 pub enum HarnessError {
+    /// When the broker does not do what is asked.
+    #[error("the bus failed")]
+    Bus(#[source] tidemill_bus::Error),
+    /// When a process ends by itself.
+    #[error("{name} ended with {status}; it said last:\n{log}")]
+    Ended {
+        /// Which.
+        name: String,
+        /// How.
+        status: ExitStatus,
+        /// The end of its output.
+        log: String,
+    },
     /// When there is no room for it.
     #[error("there is no folder for the test")]
     Folder(#[source] std::io::Error),
+    /// When HTTP cannot be spoken.
+    #[error("HTTP failed")]
+    Http(#[source] reqwest::Error),
+    /// When the programs are not there.
+    #[error("{} is not there: build it first, with cargo build --workspace --bins; cargo xtask test does", path.display())]
+    NotBuilt {
+        /// Where it should be.
+        path: PathBuf,
+    },
+    /// When it takes too long.
+    #[error("{what}; it said last:\n{log}")]
+    NotReady {
+        /// What does.
+        what: String,
+        /// The end of the output.
+        log: String,
+    },
+    /// When something else is not as it should be.
+    #[error("{0}")]
+    Other(String),
+    /// When a process cannot be signalled.
+    #[error("{name} cannot be sent SIG{signal}")]
+    Signal {
+        /// Which.
+        name: String,
+        /// What.
+        signal: &'static str,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// When a program cannot be run.
+    #[error("{name} cannot be run: {}", path.display())]
+    Spawn {
+        /// Which.
+        name: String,
+        /// Where it is.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// When the store fails.
+    #[error("the store failed")]
+    Store(#[source] tidemill_store::Error),
     /// When it does not start.
     #[error("the system does not start")]
     System(#[source] SystemError),

@@ -35,6 +35,13 @@ async fn a_missing_permission_is_told_and_fatal() {
         tokio::time::timeout(Duration::from_secs(10), guest.unfenced(&command(1), None)).await.unwrap();
     assert!(matches!(&refused, Err(e @ Error::Permission { .. }) if e.is_fatal()), "{refused:?}");
 
+    // The broker itself says nothing to the request: that is why it has to be heard beside it.
+    let options = async_nats::ConnectOptions::with_user_and_password("guest".into(), "x".into());
+    let client = options.connect(server.url()).await.unwrap();
+    let asked = client.request("tidemill.test.log.command", "{}".into());
+    let silent = tokio::time::timeout(Duration::from_millis(300), asked).await;
+    assert!(silent.is_err(), "{silent:?}");
+
     let stop = CancellationToken::new();
     let lease = tidemill_bus::Lease::acquire(&guest, &Role::deployer().name, "a", &stop).await;
     assert!(matches!(&lease, Err(e @ Error::Permission { .. }) if e.is_fatal()), "{lease:?}");

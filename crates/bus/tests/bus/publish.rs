@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use tidemill_bus::{Error, Item, Published, ReadFrom, Reader, TraceParent};
+use tidemill_bus::{Error, Item, Limits, Provision, Published, ReadFrom, Reader, TraceParent, provision};
 use tidemill_domain::EventId;
 use tidemill_events::stream::{Role, Stream};
 use tidemill_events::{Emitter, Event, Log, Upto};
 
-use crate::harness::{Rig, command, output, subject};
+use crate::harness::{Rig, command, output, subject, until};
 
 /// The ids on the trainer's subject, and how many claims there are.
 async fn on_the_log(rig: &Rig) -> (Vec<String>, usize) {
@@ -162,4 +162,52 @@ async fn anybody_may_command_and_the_trace_goes_on() {
     }
     assert_eq!(traces[1], root.trace_id());
     assert_ne!(traces[0], root.trace_id());
+}
+
+#[tokio::test]
+async fn positions_recognise_what_the_broker_has_forgotten() {
+    let window = Duration::from_millis(100);
+    let rig = Rig::with(Provision { duplicates: window, ..Provision::default() }).await;
+    let mut publisher = rig.publisher(&Role::trainer(), "a").await;
+    publisher.publish(&output(1), None).await.unwrap();
+    publisher.publish(&output(2), None).await.unwrap();
+    rig.bus.unfenced(&command(1), None).await.unwrap();
+    until("ids are forgotten", || async { !rig.bus.unfenced(&command(1), None).await.unwrap().duplicate })
+        .await;
+    assert_eq!(publisher.publish(&output(1), None).await.unwrap(), Published::Known);
+    assert_eq!(publisher.publish(&output(2), None).await.unwrap(), Published::Known);
+    assert_eq!(on_the_log(&rig).await.0, ["output-1", "output-2"]);
+}
+
+#[tokio::test]
+async fn a_full_stream_is_waited_for() {
+    let full = |log| Provision { limits: Limits { log, ..Limits::default() }, ..Provision::default() };
+    let rig = Rig::with(full(Some(4_096))).await;
+    let mut n_commands = 0;
+    let refused = loop {
+        n_commands += 1;
+        if let Err(error) = rig.bus.unfenced(&command(n_commands), None).await {
+            break error;
+        }
+    };
+    assert!(matches!(&refused, e @ Error::Full { .. } if !e.is_fatal()), "{refused:?}");
+    let lease = rig.lease(&Role::trainer(), "a").await;
+    let (bus, role) = (rig.bus.clone(), Role::trainer());
+    let publishing = tokio::spawn(async move {
+        let mut publisher = tidemill_bus::Publisher::claim(bus, &role, &lease).await.unwrap();
+        publisher.publish(&output(1), None).await
+    });
+    until("it has tried", || std::future::ready(!publishing.is_finished())).await;
+    provision(&rig.bus, &full(None)).await.unwrap();
+    assert!(matches!(publishing.await.unwrap().unwrap(), Published::Stored(_)));
+    assert_eq!(on_the_log(&rig).await.0, ["output-1"]);
+}
+
+#[tokio::test]
+async fn a_message_larger_than_the_broker_takes_is_refused_and_the_connection_stays() {
+    let rig = Rig::new().await;
+    let large = bytes::Bytes::from(vec![b'x'; 2 << 20]);
+    let refused = rig.bus.publish_raw("tidemill.test.intake.label", Some("large"), &[], large).await;
+    assert!(matches!(&refused, Err(e @ Error::TooLarge { .. }) if e.is_fatal()), "{refused:?}");
+    assert_eq!(rig.bus.unfenced(&command(1), None).await.unwrap().sequence, 1);
 }

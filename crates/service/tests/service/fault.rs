@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidemill_bus::{Item, ReadFrom, Reader, chain};
+use tidemill_bus::{Item, Provision, ReadFrom, Reader, chain, provision};
 use tidemill_domain::Timestamp;
 use tidemill_events::core::NoJob;
 use tidemill_events::dataset::{SegmentRef, SegmentSealed, segment_hash};
+use tidemill_events::event::DeadLetter;
 use tidemill_events::stream::{Role, Stream};
 use tidemill_events::{Content, Core, Draft, Event, Partition, Recorded, Subject, Topic};
-use tidemill_service::{NoJobs, run, run_all};
+use tidemill_service::{NoJobs, PartState, run, run_all};
 
 use crate::harness::{Echo, Rig, echoes, loop_id, number, row, saying, schema, start_echo, until};
 
@@ -103,4 +104,54 @@ async fn what_is_no_event_is_counted_and_passed_over() {
     assert_eq!(rig.triggers().await, echoes(2));
     let metrics = context.metrics.role("automl-trainer");
     assert_eq!((metrics.events_poison.get(), metrics.events_unknown.get()), (1, 1));
+    assert_eq!(metrics.events_refused.get(), 1);
+
+    // Whoever meets it again tells nothing new.
+    let context = rig.context("b");
+    let role = start_echo(&context);
+    let metrics = context.metrics.role("automl-trainer");
+    until("it is met again", || std::future::ready(metrics.events_poison.get() == 1)).await;
+    context.stop.cancel();
+    role.await.unwrap().unwrap();
+    assert_eq!(metrics.events_refused.get(), 0);
+    let letters = letters(&rig).await;
+    let told: Vec<_> = letters.iter().map(|l| (l.sequence, l.reader.as_str(), l.head.as_str())).collect();
+    assert_eq!(told, [(2, "automl-trainer", "nonsense")]);
+}
+
+async fn letters(rig: &Rig) -> Vec<DeadLetter> {
+    let all = ReadFrom::first(Stream::Dead, Stream::Dead.subjects().remove(0));
+    let mut reader = Reader::open(&rig.bus, all).await.unwrap();
+    let mut letters = Vec::new();
+    while !reader.caught_up() {
+        for item in reader.next_batch(16, Duration::from_secs(1)).await.unwrap() {
+            let Item::Event(received) = item else { panic!("{item:?}") };
+            let Event::Dead(letter) = received.event.event else { panic!("{received:?}") };
+            letters.push(letter);
+        }
+    }
+    letters
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_after_what_is_no_event_is_folded_before_that_is_told() {
+    let rig = Rig::new().await;
+    let js = async_nats::jetstream::new(async_nats::connect(rig.server.url()).await.unwrap());
+    js.delete_stream(Stream::Dead.name()).await.unwrap();
+    rig.bus.publish_raw("tidemill.test.log.command", None, &[], "nonsense".into()).await.unwrap();
+    rig.commands([1]).await;
+    let context = rig.context("a");
+    let role = start_echo(&context);
+    let catching_up = Some(PartState::CatchingUp);
+    until("it has begun", || std::future::ready(context.health.get("automl-trainer") == catching_up)).await;
+    // There is nowhere to tell it: that may pass, so the role waits. It must not go on without it.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(rig.triggers().await, Vec::<String>::new());
+    assert!(!role.is_finished());
+    provision(&rig.bus, &Provision::default()).await.unwrap();
+    until("all are out", || async { rig.triggers().await.len() >= 2 }).await;
+    assert_eq!(letters(&rig).await.len(), 1);
+    context.stop.cancel();
+    role.await.unwrap().unwrap();
+    assert_eq!(rig.triggers().await, echoes(1));
 }

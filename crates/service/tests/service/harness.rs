@@ -13,6 +13,7 @@ use tidemill_domain::{
 use tidemill_events::core::NoJob;
 use tidemill_events::emit::Outgoing;
 use tidemill_events::event::CommandKind;
+use tidemill_events::snapshot::{self, BadSnapshot};
 use tidemill_events::stream::{Role, Stream};
 use tidemill_events::training::{Trigger, TriggerCause};
 use tidemill_events::{Command, Core, Draft, Event, Log, Meta, Recorded, Subject};
@@ -132,6 +133,15 @@ impl Core for Echo {
             return Vec::new();
         }
         vec![saying(format!("{n}/{n_commands}/a")), saying(format!("{n}/{n_commands}/b"))]
+    }
+
+    fn save(&self) -> Option<Vec<u8>> {
+        snapshot::save(&self.seen)
+    }
+
+    fn load(&mut self, bytes: &[u8]) -> Result<(), BadSnapshot> {
+        self.seen = snapshot::load(bytes)?;
+        Ok(())
     }
 }
 

@@ -4,5 +4,7 @@
 mod fault;
 mod harness;
 mod jobs;
+mod replica;
 mod restart;
+mod snapshot;
 mod tick;

@@ -1,7 +1,8 @@
 //! Lists as they are answered, and the lists of a loop that are more than their records.
 
 use serde::{Deserialize, Serialize};
-use tidemill_domain::{ContentHash, DatasetId};
+use tidemill_domain::{ContentHash, DatasetId, ModelVersion, Timestamp, TrialId, TurnId};
+use tidemill_events::training::Choice;
 
 use crate::newest::Newest;
 use crate::record::{At, DatasetRecord};
@@ -16,35 +17,24 @@ pub struct Page<T> {
     pub items: Vec<T>,
     /// How many there are to choose from.
     pub total: u64,
-    /// How many older ones are on the log but no longer here.
+    /// How many older ones are known to have been, and are on no log any more.
     pub gone: u64,
+    /// Where the next page begins; none after the last.
+    pub next: Option<String>,
+    /// Where the answer begins on the log, if what is older was gone already when it was read.
+    pub since: Option<Since>,
 }
 
-impl<T> Page<T> {
-    /// The first `limit` of `all`.
-    pub(crate) fn of(all: impl Iterator<Item = T>, limit: usize, gone: u64) -> Self {
-        let mut total = 0;
-        let mut items = Vec::new();
-        for item in all {
-            total += 1;
-            if items.len() < limit {
-                items.push(item);
-            }
-        }
-        Self { items, total, gone }
-    }
-
-    /// The newest `limit` of a list.
-    pub(crate) fn newest(list: &Newest<T>, limit: usize) -> Self
-    where
-        T: Clone,
-    {
-        let items = list.iter().rev().take(limit).cloned().collect();
-        Self { items, total: list.len() as u64, gone: list.gone() }
-    }
+/// Where a log begins whose older messages are gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Since {
+    /// The first message that there was.
+    pub sequence: u64,
+    /// When the log took the first event from there on.
+    pub time: Timestamp,
 }
 
-/// A segment of the newest dataset version.
+/// A segment of a dataset.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SegmentRecord {
     /// Where the dataset version that added it is on the log.
@@ -59,6 +49,27 @@ pub struct SegmentRecord {
     pub first_row: u64,
 }
 
+/// A place on the leaderboard of a turn.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Place {
+    /// Where the candidate is on the log whose event carries the leaderboard.
+    pub at: At,
+    /// The turn.
+    pub turn: TurnId,
+    /// The model that the turn proposed.
+    pub candidate: ModelVersion,
+    /// Counts the places, from 1.
+    pub place: u64,
+    /// The trial.
+    pub trial: TrialId,
+    /// What was tried.
+    pub choice: Choice,
+    /// Its mean loss; smaller is better.
+    pub score: f64,
+    /// Whether the candidate repeats it.
+    pub won: bool,
+}
+
 /// A dataset version with its newest segments.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Held {
@@ -70,13 +81,16 @@ impl Held {
     /// The version, with as many segments as are kept, newest first.
     pub(crate) fn of(datasets: &Newest<DatasetRecord>, id: &DatasetId) -> Option<Self> {
         let version = datasets.iter().rev().find(|d| &d.dataset == id)?.clone();
-        let segments = segments(datasets, id).take(MAX_SEGMENTS).collect();
-        Some(Self { version, segments })
+        Some(Self::new(version, segments(datasets, id)))
+    }
+
+    pub(crate) fn new(version: DatasetRecord, segments: impl IntoIterator<Item = SegmentRecord>) -> Self {
+        Self { version, segments: segments.into_iter().take(MAX_SEGMENTS).collect() }
     }
 }
 
 /// The segments of a dataset version, newest first, as far as its parents are known.
-pub(crate) fn segments<'a>(
+fn segments<'a>(
     datasets: &'a Newest<DatasetRecord>,
     id: &DatasetId,
 ) -> impl Iterator<Item = SegmentRecord> + 'a {
@@ -89,17 +103,5 @@ pub(crate) fn segments<'a>(
         }
         is_next
     });
-    chain.flat_map(|d| {
-        let mut end = d.rows;
-        d.added.iter().rev().map(move |segment| {
-            end = end.saturating_sub(segment.rows);
-            SegmentRecord {
-                at: d.at.clone(),
-                dataset: d.dataset.clone(),
-                hash: segment.hash.clone(),
-                rows: segment.rows,
-                first_row: end,
-            }
-        })
-    })
+    chain.flat_map(DatasetRecord::segments)
 }

@@ -3,13 +3,14 @@
 //! It must not carry anything out: the services do that when they read the event.
 
 use tidemill_domain::spec::{Difference, differences};
-use tidemill_domain::{EventId, LoopId, LoopSpec};
+use tidemill_domain::{EventId, LoopId, LoopSpec, ModelVersion};
 use tidemill_events::event::SpecApplied;
 use tidemill_events::{Command, CommandKind, Draft, Event, Log, Subject};
 
 use crate::loops::LoopState;
+use crate::record::CommandRecord;
 use crate::refused::Refused;
-use crate::turns::Stage;
+use crate::summary::Stage;
 use crate::view::View;
 
 /// Characters of a name or reason, at most.
@@ -87,9 +88,20 @@ impl View {
             ));
         }
         let idle = match kind {
-            CommandKind::Pause => {
-                state.paused.as_ref().map(|p| format!("{loop_id} was paused by {} already", p.by))
+            CommandKind::Approve { ref version } | CommandKind::Reject { ref version } => {
+                awaited(loop_id, state, version, &kind).map(|()| None)?
             }
+            CommandKind::Freeze => {
+                let frozen = state.paused.as_ref().filter(|p| p.kind == CommandKind::Freeze);
+                frozen.map(|p| format!("{loop_id} was frozen by {} already", p.by))
+            }
+            CommandKind::Pause => {
+                let how = |p: &CommandRecord| if p.kind == CommandKind::Freeze { "frozen" } else { "paused" };
+                state.paused.as_ref().map(|p| format!("{loop_id} was {} by {} already", how(p), p.by))
+            }
+            CommandKind::Pin { ref version } => pin(loop_id, state, version.as_ref())?,
+            CommandKind::Unpin if state.pinned.is_none() => Some(format!("{loop_id} is not pinned")),
+            CommandKind::Unpin => None,
             CommandKind::Resume if state.paused.is_none() => Some(format!("{loop_id} is not paused")),
             CommandKind::Resume => None,
             CommandKind::Retrain => retrain(loop_id, state).map(|()| None)?,
@@ -124,10 +136,57 @@ fn named(by: &str) -> Result<&str, Refused> {
     }
 }
 
+fn awaited(
+    loop_id: &LoopId,
+    state: &LoopState,
+    version: &ModelVersion,
+    kind: &CommandKind,
+) -> Result<(), Refused> {
+    let on_its_way = state.table.contender().is_some_and(|c| &c.model.model.version == version);
+    let rejects = matches!(kind, CommandKind::Reject { .. });
+    if state.waiting.contains(version) || (rejects && on_its_way) {
+        return Ok(());
+    }
+    let remedy = match state.waiting.as_slice() {
+        [] => "no candidate does: see `tidemill turns`".to_owned(),
+        waiting => {
+            let names: Vec<&str> = waiting.iter().map(ModelVersion::as_str).collect();
+            format!("these do: {}", names.join(", "))
+        }
+    };
+    Err(Refused::conflict(format!("{version} does not wait for approval in {loop_id}"), remedy))
+}
+
+/// What a pin would leave as it is; an error where there is no such model.
+fn pin(
+    loop_id: &LoopId,
+    state: &LoopState,
+    version: Option<&ModelVersion>,
+) -> Result<Option<String>, Refused> {
+    let champion = state.table.champion().map(|c| &c.model.version);
+    let Some(wanted) = version.or(champion) else {
+        let remedy = format!("to stop what moves by itself use `tidemill freeze {loop_id}`");
+        return Err(Refused::conflict(format!("{loop_id} has no champion to pin yet"), remedy));
+    };
+    let routed = state.table.routes.iter().map(|r| &r.model).chain(&state.table.previous);
+    let known = routed.map(|m| &m.model.version).any(|v| v == wanted) || state.turns.of_version(wanted).is_some();
+    if !known {
+        let remedy = "name a model that was judged in this loop: see `tidemill turns`";
+        return Err(Refused::conflict(format!("{loop_id} knows no model {wanted}"), remedy));
+    }
+    let same = champion == Some(wanted) && state.pinned.as_ref().is_some_and(|p| p.version.as_ref() == champion);
+    Ok(same.then(|| format!("{loop_id} is pinned to {wanted} already")))
+}
+
 fn retrain(loop_id: &LoopId, state: &LoopState) -> Result<(), Refused> {
-    if state.paused.is_some() {
+    if let Some(paused) = &state.paused {
         let remedy = format!("let it go on first: `tidemill resume {loop_id}`");
-        return Err(Refused::conflict(format!("{loop_id} is paused, so no turn begins"), remedy));
+        let how = if paused.kind == CommandKind::Freeze { "frozen" } else { "paused" };
+        return Err(Refused::conflict(format!("{loop_id} is {how}, so no turn begins"), remedy));
+    }
+    if state.pinned.is_some() {
+        let remedy = format!("let it go first: `tidemill unpin {loop_id}`");
+        return Err(Refused::conflict(format!("{loop_id} is pinned, so no turn begins"), remedy));
     }
     let busy = state.turns.iter().rev().find(|t| matches!(t.stage(), Stage::Searching | Stage::Judged));
     if let Some(turn) = busy {

@@ -3,19 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tidemill_domain::spec::{AlertKind, Lane};
-use tidemill_domain::{EventId, LoopSpec, ModelVersion, Timestamp, TrialId, TurnId};
-use tidemill_events::dataset::DatasetCreated;
+use tidemill_domain::{EventId, LoopSpec, ModelVersion, Timestamp, TurnId};
 use tidemill_events::event::SpecApplied;
 use tidemill_events::monitor::{Alert, AlertState};
-use tidemill_events::rollout::{Role, Rollout, RouteTable};
-use tidemill_events::training::{Candidate, Purpose, Standing, Trial, TrialJob, Trigger, TriggerCause};
+use tidemill_events::rollout::{Role, Rollout, RolloutStep, RouteTable};
+use tidemill_events::training::{Candidate, Trial, Trigger, TriggerCause};
 use tidemill_events::{Command, CommandKind, Event, Recorded};
 
 use crate::answers::Held;
 use crate::newest::Newest;
 use crate::record::{
     AlertRecord, At, CandidateRecord, CommandRecord, DatasetRecord, RolloutRecord, SpecRecord, StepCause,
-    TrialRecord, TrialState, TriggerRecord, VerdictRecord, WindowRecord,
+    TrialRecord, TriggerRecord, VerdictRecord, WindowRecord,
 };
 use crate::turns::Turns;
 
@@ -34,6 +33,10 @@ pub(crate) struct LoopState {
     pub(crate) spec: LoopSpec,
     pub(crate) specs: Newest<SpecRecord>,
     pub(crate) paused: Option<CommandRecord>,
+    /// The step that pinned it.
+    pub(crate) pinned: Option<RolloutRecord>,
+    /// Candidates that wait for approval.
+    pub(crate) waiting: Vec<ModelVersion>,
     pub(crate) commands: Newest<CommandRecord>,
     pub(crate) datasets: Newest<DatasetRecord>,
     pub(crate) windows: Newest<WindowRecord>,
@@ -55,6 +58,8 @@ impl LoopState {
             spec,
             specs: Newest::new(MAX_SPECS),
             paused: None,
+            pinned: None,
+            waiting: Vec::new(),
             commands: Newest::new(MAX_RECORDS),
             datasets: Newest::new(MAX_RECORDS),
             windows: Newest::new(MAX_WINDOWS),
@@ -81,14 +86,14 @@ impl LoopState {
             Event::Alert(alert) => self.alert(at, alert),
             Event::Candidate(candidate) => self.candidate(at, candidate),
             Event::Command(command) => self.command(at, command),
-            Event::Dataset(created) => self.datasets.push(dataset(at, created)),
+            Event::Dataset(created) => self.datasets.push(DatasetRecord::of(at, created)),
             Event::Rollout(rollout) => self.rollout(at, rollout, input.meta.causation.as_ref()),
             Event::Spec(applied) => self.spec(at, applied),
             Event::Trial(trial) => self.trial(at, trial),
             Event::Trigger(trigger) => self.trigger(TriggerRecord { at, trigger: trigger.clone() }),
             Event::Verdict(verdict) => {
                 let record = VerdictRecord::of(at, verdict);
-                self.turns.at(&verdict.turn).verdict = Some(record.clone());
+                self.turns.at(&verdict.turn).judge(record.clone());
                 self.verdict = Some(record);
             }
             Event::Window(window) => self.windows.push(WindowRecord { at, window: window.as_ref().clone() }),
@@ -96,6 +101,7 @@ impl LoopState {
             Event::Report(_) | Event::Claimed(_) | Event::Tick(_) | Event::Unknown { .. } => {}
             // Not on this stream.
             Event::Clean(_)
+            | Event::Dead(_)
             | Event::Intake(_)
             | Event::PartWindow(_)
             | Event::Quarantined(_)
@@ -118,18 +124,24 @@ impl LoopState {
     }
 
     fn spec(&mut self, at: At, applied: &SpecApplied) {
-        let SpecApplied { version, hash, spec, by } = applied;
-        self.spec = spec.clone();
-        self.specs.push(SpecRecord { at, version: *version, hash: hash.clone(), by: by.clone() });
+        self.spec = applied.spec.clone();
+        self.specs.push(SpecRecord::of(at, applied));
     }
 
     fn command(&mut self, at: At, command: &Command) {
-        let Command { kind, by, reason } = command.clone();
-        let record = CommandRecord { at, kind, by, reason };
+        let record = CommandRecord::of(at, command);
         match command.kind {
+            // A freeze is the stronger of the two, and what is shown.
+            CommandKind::Freeze => self.paused = Some(record.clone()),
             CommandKind::Pause if self.paused.is_none() => self.paused = Some(record.clone()),
             CommandKind::Resume => self.paused = None,
-            CommandKind::Pause | CommandKind::Retrain | CommandKind::Rollback => {}
+            CommandKind::Approve { .. }
+            | CommandKind::Pause
+            | CommandKind::Pin { .. }
+            | CommandKind::Reject { .. }
+            | CommandKind::Retrain
+            | CommandKind::Rollback
+            | CommandKind::Unpin => {}
         }
         self.commands.push(record);
     }
@@ -158,14 +170,13 @@ impl LoopState {
                 let held = Held::of(&self.datasets, dataset);
                 let spec = self.specs.iter().rev().find(|s| s.version == *spec_version).cloned();
                 let known = self.turns.at(turn);
+                known.summary.decided(&record);
                 known.trigger = Some(record.clone());
                 known.alert = alert;
                 known.dataset = held;
                 known.spec = spec;
             }
-            Trigger::Closed { turn, outcome, .. } => {
-                self.turns.at(turn).closed = Some((record.at.clone(), *outcome))
-            }
+            Trigger::Closed { turn, .. } => self.turns.at(turn).summary.decided(&record),
             Trigger::Declined { .. } => {}
         }
         self.triggers.push(record);
@@ -173,21 +184,13 @@ impl LoopState {
 
     fn trial(&mut self, at: At, trial: &Trial) {
         match trial {
-            Trial::Planned { job } => self.turns.plan(planned(at, job)),
+            Trial::Planned { job } => self.turns.plan(TrialRecord::of(at, job)),
             Trial::Finished { trial, turn, result } => {
-                self.turns.end(turn, trial, TrialState::Finished, |t| {
-                    t.ended = Some(at);
-                    t.rows = result.rows;
-                    t.score = result.score;
-                    t.metrics = result.metrics.clone();
-                    t.measured = Some(result.measured.clone());
-                    t.artefact = result.artefact.clone();
-                })
+                self.turns.end(turn, trial, |known| known.finish(at, result));
             }
-            Trial::Failed { trial, turn, reason } => self.turns.end(turn, trial, TrialState::Failed, |t| {
-                t.ended = Some(at);
-                t.reason = Some(reason.clone());
-            }),
+            Trial::Failed { trial, turn, reason } => {
+                self.turns.end(turn, trial, |known| known.fail(at, reason));
+            }
         }
     }
 
@@ -199,22 +202,13 @@ impl LoopState {
     }
 
     fn candidate(&mut self, at: At, candidate: &Candidate) {
-        let model = &candidate.model;
-        self.turns.at(&model.turn).candidate = Some(CandidateRecord {
-            at,
-            version: model.model.version.clone(),
-            artefact: model.model.artefact.clone(),
-            trained_to: model.trained_to,
-            dataset: candidate.dataset.clone(),
-            trial: candidate.trial.clone(),
-            choice: candidate.choice.clone(),
-            won: won(candidate),
-        });
+        self.turns.at(&candidate.model.turn).propose(CandidateRecord::of(at, candidate));
     }
 
     fn rollout(&mut self, at: At, rollout: &Rollout, causation: Option<&EventId>) {
         let cause = causation.and_then(|id| self.step_cause(id));
-        let record = RolloutRecord::of(at, rollout, &self.table, cause);
+        let before = self.table.champion().map(|c| c.model.version.clone());
+        let record = RolloutRecord::of(at, rollout, before, cause);
         // A model that returns as champion is not the one that the step names.
         let concerned = BTreeSet::from_iter(record.version.iter().chain(record.crowned()));
         for version in concerned {
@@ -233,59 +227,22 @@ impl LoopState {
             (version, (r.role, since))
         });
         self.since = roles.collect();
+        match rollout.step {
+            RolloutStep::Pinned => self.pinned = Some(record.clone()),
+            RolloutStep::Unpinned => self.pinned = None,
+            _ => {}
+        }
+        if let Some(version) = &rollout.version {
+            self.waiting.retain(|w| w != version);
+            if rollout.step == RolloutStep::Awaiting {
+                self.waiting.push(version.clone());
+            }
+        }
         self.lane = rollout.lane.or(self.lane);
         self.table = rollout.table.clone();
         // The monitor watches the champion only; what it said of another one ends with its reign.
         let champion = self.table.champion().map(|c| c.model.version.clone());
         self.active.retain(|_, a| champion.is_none() || a.alert.version == champion);
         self.rollouts.push(record);
-    }
-}
-
-/// The trials that a candidate repeats: a refit that failed leaves the next best to be taken.
-fn won(candidate: &Candidate) -> Vec<(TrialId, f64)> {
-    let repeats = |s: &&Standing| match candidate.members.as_slice() {
-        [] => s.choice == candidate.choice,
-        members => members.iter().any(|m| m.trial == s.trial),
-    };
-    candidate.leaderboard.iter().filter(repeats).map(|s| (s.trial.clone(), s.score)).collect()
-}
-
-fn dataset(at: At, created: &DatasetCreated) -> DatasetRecord {
-    DatasetRecord {
-        at,
-        dataset: created.dataset.clone(),
-        parent: created.parent.clone(),
-        added: created.added.clone(),
-        rows: created.rows,
-        segments: created.segments,
-        from: created.from,
-        to: created.to,
-        sources: created.sources.clone(),
-    }
-}
-
-fn planned(at: At, job: &TrialJob) -> TrialRecord {
-    TrialRecord {
-        planned: at,
-        ended: None,
-        trial: job.trial.clone(),
-        turn: job.turn.clone(),
-        purpose: job.purpose,
-        state: TrialState::Planned,
-        algorithm: job.choice.algorithm,
-        parameters: job.choice.parameters.clone(),
-        strategy: job.choice.strategy,
-        seed: job.seed,
-        dataset: job.dataset.clone(),
-        metric: job.metric,
-        rows: job.train.rows(),
-        validated: if job.purpose == Purpose::Search { job.validate.rows() } else { 0 },
-        modelled: job.modelled,
-        score: None,
-        metrics: BTreeMap::new(),
-        measured: None,
-        artefact: None,
-        reason: None,
     }
 }

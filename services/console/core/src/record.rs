@@ -12,9 +12,9 @@ use tidemill_events::CommandKind;
 use tidemill_events::Recorded;
 use tidemill_events::dataset::SegmentRef;
 use tidemill_events::monitor::{Alert, LoopWindow};
-use tidemill_events::rollout::{Role, Rollout, RolloutStep, Route, RouteTable};
+use tidemill_events::rollout::{Role, RolloutStep};
 use tidemill_events::training::{Choice, Measured, Purpose, Trigger};
-use tidemill_events::verdict::{Gate, GateOutcome, Verdict};
+use tidemill_events::verdict::{Gate, GateOutcome};
 use tidemill_stats::sequential::Judgement;
 
 /// The place of an event on the log.
@@ -29,7 +29,9 @@ pub struct At {
 }
 
 impl At {
-    pub(crate) fn of(input: &Recorded) -> Self {
+    /// The place of this event.
+    #[must_use]
+    pub fn of(input: &Recorded) -> Self {
         Self { event: input.meta.id.clone(), sequence: input.sequence, time: input.time }
     }
 }
@@ -224,26 +226,6 @@ pub struct VerdictRecord {
     pub champion_metrics: BTreeMap<String, f64>,
 }
 
-impl VerdictRecord {
-    pub(crate) fn of(at: At, verdict: &Verdict) -> Self {
-        let (recent, old) = (&verdict.measurement.recent, &verdict.measurement.old);
-        Self {
-            at,
-            turn: verdict.turn.clone(),
-            version: verdict.candidate.model.version.clone(),
-            champion: verdict.champion.clone(),
-            outcome: verdict.outcome,
-            gates: verdict.gates.clone(),
-            dataset: verdict.dataset.clone(),
-            spec_version: verdict.spec_version,
-            recent_rows: recent.rows,
-            old_rows: old.rows,
-            candidate_metrics: recent.candidate.all(),
-            champion_metrics: recent.champion.all(),
-        }
-    }
-}
-
 /// A model's part and share.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Weight {
@@ -289,34 +271,4 @@ pub enum StepCause {
     Alert(Box<AlertRecord>),
     /// A command.
     Command(CommandRecord),
-}
-
-impl RolloutRecord {
-    pub(crate) fn of(at: At, rollout: &Rollout, before: &RouteTable, cause: Option<StepCause>) -> Self {
-        let weight =
-            |r: &Route| Weight { version: r.model.model.version.clone(), role: r.role, weight: r.weight };
-        Self {
-            at,
-            step: rollout.step,
-            version: rollout.version.clone(),
-            lane: rollout.lane,
-            judgement: rollout.judgement.clone(),
-            reason: rollout.reason.clone(),
-            table: rollout.table.version,
-            weights: rollout.table.routes.iter().map(weight).collect(),
-            champion_before: before.champion().map(|c| c.model.version.clone()),
-            cause,
-        }
-    }
-
-    /// The model that became champion with this step.
-    pub(crate) fn crowned(&self) -> Option<&ModelVersion> {
-        let champion = self.weights.iter().find(|w| w.role == Role::Champion).map(|w| &w.version);
-        champion.filter(|version| self.champion_before.as_ref() != Some(version))
-    }
-
-    /// Whether it is about a model: it names it, or makes it champion.
-    pub(crate) fn is_about(&self, version: &ModelVersion) -> bool {
-        self.version.as_ref() == Some(version) || self.crowned() == Some(version)
-    }
 }

@@ -11,7 +11,7 @@ use crate::record::{
     AlertRecord, CommandRecord, DatasetRecord, RolloutRecord, SpecRecord, TriggerRecord, VerdictRecord,
     WindowRecord,
 };
-use crate::turns::{Stage, TurnSummary};
+use crate::summary::{Stage, TurnSummary};
 
 /// Trigger decisions that a status shows.
 const MAX_TRIGGERS: usize = 5;
@@ -109,8 +109,14 @@ pub struct Status {
     pub spec: Option<SpecRecord>,
     /// What trials are compared by, and what alerts of decay are about.
     pub metric: Metric,
-    /// The command that paused it.
+    /// The command that paused or froze it.
     pub paused: Option<CommandRecord>,
+    /// The step that pinned it to a model.
+    #[serde(default)]
+    pub pinned: Option<RolloutRecord>,
+    /// Candidates that wait for a person's approval.
+    #[serde(default)]
+    pub waiting: Vec<ModelVersion>,
     /// The models that get rows: champion, then challenger or shadow.
     pub models: Vec<ModelStatus>,
     /// The champion before this one, ready to return.
@@ -145,6 +151,8 @@ impl Status {
             spec: state.specs.last().cloned(),
             metric: state.spec.training.metric,
             paused: state.paused.clone(),
+            pinned: state.pinned.clone(),
+            waiting: state.waiting.clone(),
             models,
             previous: state.table.previous.as_ref().map(|p| p.model.version.clone()),
             lane: state.lane,
@@ -163,7 +171,7 @@ impl Status {
 fn under_way(state: &LoopState) -> Option<TurnSummary> {
     let open = || state.turns.iter().rev().filter(|t| t.stage() != Stage::Closed);
     let busy = open().find(|t| matches!(t.stage(), Stage::Searching | Stage::Judged));
-    busy.or_else(|| open().next()).map(crate::turns::Turn::summary)
+    busy.or_else(|| open().next()).map(|turn| turn.summary.clone())
 }
 
 fn model(state: &LoopState, route: &tidemill_events::rollout::Route) -> ModelStatus {

@@ -5,3 +5,5 @@ mod history;
 mod lists;
 mod status;
 mod why;
+
+use crate::view::View;

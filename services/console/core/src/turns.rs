@@ -4,17 +4,15 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use serde::{Deserialize, Serialize};
-use tidemill_domain::{ModelVersion, Timestamp, TrialId, TurnId};
-use tidemill_events::training::{Purpose, TriggerCause, TurnOutcome};
-use tidemill_events::verdict::GateOutcome;
+use tidemill_domain::{ModelVersion, TrialId, TurnId};
 
 use crate::answers::Held;
 use crate::newest::Newest;
 use crate::record::{
-    AlertRecord, At, CandidateRecord, RolloutRecord, SpecRecord, TrialRecord, TrialState, TriggerRecord,
+    AlertRecord, CandidateRecord, RolloutRecord, SpecRecord, TrialRecord, TrialState, TriggerRecord,
     VerdictRecord,
 };
+use crate::summary::{Stage, TurnSummary};
 
 /// Turns that are kept.
 const MAX_TURNS: usize = 200;
@@ -23,68 +21,17 @@ const MAX_TRIALS: usize = 2_000;
 /// Steps of rollouts that are kept with a turn.
 const MAX_STEPS: usize = 200;
 
-/// How far a turn is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Stage {
-    /// It ended.
-    Closed,
-    /// Its candidate awaits the verdict.
-    Judged,
-    /// Its candidate is on the way to traffic.
-    Rolling,
-    /// Trials run.
-    Searching,
-}
-
-/// How many trials of a turn are in which state.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TrialCounts {
-    /// Trials that were planned, whatever became of them.
-    pub planned: u64,
-    /// Of these, those that gave a result.
-    pub finished: u64,
-    /// Of these, those that failed.
-    pub failed: u64,
-}
-
-/// A turn in short.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct TurnSummary {
-    /// The turn.
-    pub turn: TurnId,
-    /// When it began; none if its trigger is not on the log.
-    pub began: Option<Timestamp>,
-    /// When it ended.
-    pub ended: Option<Timestamp>,
-    /// What asked for it.
-    pub cause: Option<TriggerCause>,
-    /// How far it is.
-    pub stage: Stage,
-    /// How it ended.
-    pub outcome: Option<TurnOutcome>,
-    /// Its trials.
-    pub trials: TrialCounts,
-    /// The least mean loss of its trials.
-    pub best_score: Option<f64>,
-    /// The model that it proposed.
-    pub candidate: Option<ModelVersion>,
-    /// The verdict on it.
-    pub verdict: Option<GateOutcome>,
-}
-
 /// All that is known of a turn.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Turn {
     pub(crate) id: TurnId,
+    /// In short, with the trials that were let go.
+    pub(crate) summary: TurnSummary,
     pub(crate) trigger: Option<TriggerRecord>,
-    pub(crate) closed: Option<(At, TurnOutcome)>,
     pub(crate) alert: Option<AlertRecord>,
     pub(crate) dataset: Option<Held>,
     pub(crate) spec: Option<SpecRecord>,
     pub(crate) trials: Vec<TrialRecord>,
-    /// The trials by state, also of those that were let go.
-    pub(crate) counts: TrialCounts,
     pub(crate) trials_gone: u64,
     pub(crate) candidate: Option<CandidateRecord>,
     pub(crate) verdict: Option<VerdictRecord>,
@@ -92,16 +39,15 @@ pub(crate) struct Turn {
 }
 
 impl Turn {
-    fn new(id: TurnId) -> Self {
+    pub(crate) fn new(id: TurnId) -> Self {
         Self {
+            summary: TurnSummary::new(id.clone()),
             id,
             trigger: None,
-            closed: None,
             alert: None,
             dataset: None,
             spec: None,
             trials: Vec::new(),
-            counts: TrialCounts::default(),
             trials_gone: 0,
             candidate: None,
             verdict: None,
@@ -109,42 +55,18 @@ impl Turn {
         }
     }
 
-    pub(crate) fn cause(&self) -> Option<&TriggerCause> {
-        use tidemill_events::training::Trigger;
-        match &self.trigger.as_ref()?.trigger {
-            Trigger::Accepted { cause, .. } | Trigger::Declined { cause, .. } => Some(cause),
-            Trigger::Closed { .. } => None,
-        }
-    }
-
     pub(crate) fn stage(&self) -> Stage {
-        match (&self.closed, &self.candidate, &self.verdict) {
-            (Some(_), _, _) => Stage::Closed,
-            (None, _, Some(_)) => Stage::Rolling,
-            (None, Some(_), None) => Stage::Judged,
-            (None, None, None) => Stage::Searching,
-        }
+        self.summary.stage
     }
 
-    fn best_score(&self) -> Option<f64> {
-        let scores = self.trials.iter().filter(|t| t.purpose == Purpose::Search).filter_map(|t| t.score);
-        let won = self.candidate.iter().flat_map(|c| &c.won).map(|(_, score)| *score);
-        scores.chain(won).reduce(f64::min)
+    pub(crate) fn propose(&mut self, candidate: CandidateRecord) {
+        self.summary.proposed(&candidate);
+        self.candidate = Some(candidate);
     }
 
-    pub(crate) fn summary(&self) -> TurnSummary {
-        TurnSummary {
-            turn: self.id.clone(),
-            began: self.trigger.as_ref().map(|t| t.at.time),
-            ended: self.closed.as_ref().map(|(at, _)| at.time),
-            cause: self.cause().cloned(),
-            stage: self.stage(),
-            outcome: self.closed.as_ref().map(|(_, outcome)| *outcome),
-            trials: self.counts,
-            best_score: self.best_score(),
-            candidate: self.candidate.as_ref().map(|c| c.version.clone()),
-            verdict: self.verdict.as_ref().map(|v| v.outcome),
-        }
+    pub(crate) fn judge(&mut self, verdict: VerdictRecord) {
+        self.summary.judged(&verdict);
+        self.verdict = Some(verdict);
     }
 }
 
@@ -186,30 +108,18 @@ impl Turns {
         if turn.trials.iter().any(|t| t.trial == trial.trial) {
             return;
         }
-        turn.counts.planned += 1;
+        turn.summary.planned();
         turn.trials.push(trial);
         self.n_trials += 1;
     }
 
-    pub(crate) fn end(
-        &mut self,
-        turn: &TurnId,
-        trial: &TrialId,
-        state: TrialState,
-        change: impl FnOnce(&mut TrialRecord),
-    ) {
+    /// Changes a trial that has not ended; one that has stays as it is.
+    pub(crate) fn end(&mut self, turn: &TurnId, trial: &TrialId, change: impl FnOnce(&mut TrialRecord)) {
         let turn = self.at(turn);
-        let Some(known) =
-            turn.trials.iter_mut().find(|t| &t.trial == trial && t.state == TrialState::Planned)
-        else {
-            return;
-        };
-        known.state = state;
-        change(known);
-        match state {
-            TrialState::Failed => turn.counts.failed += 1,
-            TrialState::Finished => turn.counts.finished += 1,
-            TrialState::Planned => {}
+        let open = |t: &&mut TrialRecord| &t.trial == trial && t.state == TrialState::Planned;
+        if let Some(known) = turn.trials.iter_mut().find(open) {
+            change(known);
+            turn.summary.ended(known);
         }
     }
 

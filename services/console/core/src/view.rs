@@ -6,14 +6,10 @@ use tidemill_domain::{LoopId, Timestamp};
 use tidemill_events::event::SpecApplied;
 use tidemill_events::{Event, Recorded};
 
-use crate::answers::{Page, SegmentRecord, segments};
 use crate::loops::LoopState;
-use crate::record::{AlertRecord, RolloutRecord, TrialRecord, WindowRecord};
 use crate::refused::Refused;
 use crate::status::{LoopSummary, Status};
-use crate::trials::TrialFilter;
-use crate::turns::TurnSummary;
-use crate::why::{self, Node};
+use crate::why::{self, Node, Past};
 
 /// What the log says, in bounded memory.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -95,65 +91,28 @@ impl View {
         Some(SpecApplied { version, hash, spec: state.spec.clone(), by })
     }
 
-    /// The turns of a loop, newest first.
-    ///
-    /// # Errors
-    /// When there is no such loop.
-    pub fn turns(&self, loop_id: &LoopId, limit: usize) -> Result<Page<TurnSummary>, Refused> {
-        let turns = &self.known(loop_id)?.turns;
-        Ok(Page::of(turns.iter().rev().map(crate::turns::Turn::summary), limit, turns.gone))
-    }
-
-    /// The trials of a loop that a filter lets through, in the order that it asks for.
-    ///
-    /// # Errors
-    /// When there is no such loop or turn.
-    pub fn trials(&self, loop_id: &LoopId, filter: &TrialFilter) -> Result<Page<TrialRecord>, Refused> {
-        filter.apply(loop_id, &self.known(loop_id)?.turns)
-    }
-
-    /// The windows of a loop, newest first.
-    ///
-    /// # Errors
-    /// When there is no such loop.
-    pub fn windows(&self, loop_id: &LoopId, limit: usize) -> Result<Page<WindowRecord>, Refused> {
-        Ok(Page::newest(&self.known(loop_id)?.windows, limit))
-    }
-
-    /// The alerts of a loop, newest first.
-    ///
-    /// # Errors
-    /// When there is no such loop.
-    pub fn alerts(&self, loop_id: &LoopId, limit: usize) -> Result<Page<AlertRecord>, Refused> {
-        Ok(Page::newest(&self.known(loop_id)?.alerts, limit))
-    }
-
-    /// The steps of a loop's rollouts, newest first.
-    ///
-    /// # Errors
-    /// When there is no such loop.
-    pub fn rollouts(&self, loop_id: &LoopId, limit: usize) -> Result<Page<RolloutRecord>, Refused> {
-        Ok(Page::newest(&self.known(loop_id)?.rollouts, limit))
-    }
-
-    /// The segments of a loop's newest dataset version, newest first.
-    ///
-    /// # Errors
-    /// When there is no such loop.
-    pub fn segments(&self, loop_id: &LoopId, limit: usize) -> Result<Page<SegmentRecord>, Refused> {
-        let datasets = &self.known(loop_id)?.datasets;
-        let Some(newest) = datasets.last() else { return Ok(Page { items: Vec::new(), total: 0, gone: 0 }) };
-        let mut page = Page::of(segments(datasets, &newest.dataset), limit, 0);
-        page.gone = newest.segments.saturating_sub(page.total);
-        Ok(page)
-    }
-
     /// The causal chain of a model version, or of the champion for [`why::LIVE`]; the beginning of a version is enough.
     ///
     /// # Errors
     /// When there is no such loop or model.
     pub fn why(&self, loop_id: &LoopId, version: &str) -> Result<Node, Refused> {
         why::tree(loop_id, self.known(loop_id)?, version)
+    }
+
+    /// The causal chain of a model whose turn is no longer in this memory, from what is kept of it elsewhere.
+    ///
+    /// # Errors
+    /// When there is no such loop.
+    pub fn why_past(&self, loop_id: &LoopId, past: Past) -> Result<Node, Refused> {
+        Ok(why::past_tree(self.known(loop_id)?, past))
+    }
+
+    /// Whether there is such a loop.
+    ///
+    /// # Errors
+    /// When there is not; the refusal names those that there are.
+    pub fn has(&self, loop_id: &LoopId) -> Result<(), Refused> {
+        self.known(loop_id).map(|_| ())
     }
 
     pub(crate) fn known(&self, loop_id: &LoopId) -> Result<&LoopState, Refused> {

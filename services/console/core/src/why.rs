@@ -3,6 +3,7 @@
 
 mod causes;
 mod links;
+mod past;
 mod text;
 
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,9 @@ use crate::loops::LoopState;
 use crate::record::At;
 use crate::refused::Refused;
 use crate::turns::Turn;
+
+pub use self::past::Past;
+pub(crate) use self::past::past_tree;
 
 /// The name under which the champion is asked for.
 pub const LIVE: &str = "live";
@@ -93,16 +97,25 @@ impl Node {
 /// The chain of the model that `asked` names.
 pub(crate) fn tree(loop_id: &LoopId, state: &LoopState, asked: &str) -> Result<Node, Refused> {
     let version = resolve(loop_id, state, asked)?;
-    let route = state.table.routes.iter().find(|r| r.model.model.version == version);
-    let deployed =
-        route.map(|r| &r.model).or(state.table.previous.as_ref().filter(|p| p.model.version == version));
+    let deployed = deployed(state, &version);
     // Two turns may give the same model; the one that was deployed counts.
     let named = deployed.and_then(|d| state.turns.get(&d.turn));
     let turn = named.or_else(|| state.turns.of_version(&version));
-    let is_previous = state.table.previous.as_ref().is_some_and(|p| p.model.version == version);
+    Ok(tree_of(state, turn, &version))
+}
+
+/// The model in the route table, or ready to return.
+fn deployed<'a>(state: &'a LoopState, version: &ModelVersion) -> Option<&'a Deployed> {
+    let routed = state.table.routes.iter().map(|r| &r.model).chain(&state.table.previous);
+    routed.into_iter().find(|m| &m.model.version == version)
+}
+
+fn tree_of(state: &LoopState, turn: Option<&Turn>, version: &ModelVersion) -> Node {
+    let route = state.table.routes.iter().find(|r| &r.model.model.version == version);
+    let is_previous = state.table.previous.as_ref().is_some_and(|p| &p.model.version == version);
     let part = match route.filter(|_| !is_previous) {
         Some(r) => {
-            let since = state.since.get(&version).map(|(_, since)| text::time(*since));
+            let since = state.since.get(version).map(|(_, since)| text::time(*since));
             let share = format!("{} with {} of traffic", role(r.role), percent(f64::from(r.weight) / 100.0));
             since.map_or(share.clone(), |since| format!("{share}, since {since}"))
         }
@@ -110,7 +123,7 @@ pub(crate) fn tree(loop_id: &LoopId, state: &LoopState, asked: &str) -> Result<N
         None => "without traffic".to_owned(),
     };
     let root = Node::new(format!("model {version}: {part}"));
-    Ok(links(describe(root, deployed, turn), state, turn, &version))
+    links(describe(root, deployed(state, version), turn), state, turn, version)
 }
 
 fn describe(root: Node, deployed: Option<&Deployed>, turn: Option<&Turn>) -> Node {

@@ -1,4 +1,4 @@
-//! What people ask.
+//! What people ask about now: answered from memory. For a model that memory let go, the view in SQL is asked.
 
 use std::sync::Arc;
 
@@ -6,34 +6,20 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::header;
 use axum::response::IntoResponse;
-use serde::Deserialize;
-use tidemill_console_core::{
-    AlertRecord, LoopSummary, Node, Page, QuarantineAnswer, QuarantineRecord, Refused, RolloutRecord,
-    SegmentRecord, Status, TrialFilter, TrialRecord, TurnSummary, View, WindowRecord,
-};
+use tidemill_console_core::{LIVE, LoopSummary, Node, Refused, Status, View};
 use tidemill_domain::LoopId;
 use tidemill_domain::spec::write::to_yaml;
 
-use super::{Console, Query, loop_id};
-use crate::api::{ErrorKind, Failure};
+use super::{Console, loop_id};
+use crate::api::Failure;
 
 type Asked = State<Arc<Console>>;
 type Answer<T> = Result<Json<T>, Failure>;
 
-/// How many items a list may have.
-#[derive(Deserialize)]
-pub(crate) struct Limit {
-    #[serde(default = "Limit::default_limit")]
-    limit: usize,
-}
+/// The API, for programs and for those who write them.
+const OPENAPI: &str = include_str!("../../openapi.json");
 
-impl Limit {
-    fn default_limit() -> usize {
-        100
-    }
-}
-
-/// The answer of the view about a loop.
+/// The answer of the fold about a loop.
 fn about<T>(
     console: &Console,
     name: &str,
@@ -51,59 +37,24 @@ pub(crate) async fn status(State(console): Asked, Path(name): Path<String>) -> A
     about(&console, &name, View::status)
 }
 
-pub(crate) async fn turns(
-    State(console): Asked,
-    Path(name): Path<String>,
-    Query(Limit { limit }): Query<Limit>,
-) -> Answer<Page<TurnSummary>> {
-    about(&console, &name, |view, id| view.turns(id, limit))
-}
-
-pub(crate) async fn trials(
-    State(console): Asked,
-    Path(name): Path<String>,
-    Query(filter): Query<TrialFilter>,
-) -> Answer<Page<TrialRecord>> {
-    about(&console, &name, |view, id| view.trials(id, &filter))
-}
-
-pub(crate) async fn windows(
-    State(console): Asked,
-    Path(name): Path<String>,
-    Query(Limit { limit }): Query<Limit>,
-) -> Answer<Page<WindowRecord>> {
-    about(&console, &name, |view, id| view.windows(id, limit))
-}
-
-pub(crate) async fn alerts(
-    State(console): Asked,
-    Path(name): Path<String>,
-    Query(Limit { limit }): Query<Limit>,
-) -> Answer<Page<AlertRecord>> {
-    about(&console, &name, |view, id| view.alerts(id, limit))
-}
-
-pub(crate) async fn rollouts(
-    State(console): Asked,
-    Path(name): Path<String>,
-    Query(Limit { limit }): Query<Limit>,
-) -> Answer<Page<RolloutRecord>> {
-    about(&console, &name, |view, id| view.rollouts(id, limit))
-}
-
-pub(crate) async fn segments(
-    State(console): Asked,
-    Path(name): Path<String>,
-    Query(Limit { limit }): Query<Limit>,
-) -> Answer<Page<SegmentRecord>> {
-    about(&console, &name, |view, id| view.segments(id, limit))
-}
-
+/// The causal chain of a model. Where memory has none, or one with links missing, the view may know more.
 pub(crate) async fn why(
     State(console): Asked,
     Path((name, version)): Path<(String, String)>,
 ) -> Answer<Node> {
-    about(&console, &name, |view, id| view.why(id, &version))
+    let id = loop_id(&name)?;
+    console.shared.view(|view| view.has(&id))?;
+    let remembered = console.shared.view(|view| view.why(&id, &version));
+    let is_whole = remembered.as_ref().is_ok_and(|tree| tree.walk().all(|node| !node.missing));
+    if is_whole || version == LIVE {
+        return Ok(Json(remembered?));
+    }
+    match console.past(&id, &version).await {
+        Ok(Some(past)) => Ok(Json(console.shared.view(|view| view.why_past(&id, past))?)),
+        Ok(None) => Ok(Json(remembered?)),
+        // What memory has is better than nothing; where it has nothing, it is said why.
+        Err(failure) => remembered.map(Json).map_err(|_| failure),
+    }
 }
 
 /// The loop file of the spec in force.
@@ -112,32 +63,12 @@ pub(crate) async fn spec(
     Path(name): Path<String>,
 ) -> Result<impl IntoResponse, Failure> {
     let id = loop_id(&name)?;
-    let spec = console.shared.view(|view| {
-        // The refusal names the loops that there are.
-        view.status(&id).map(|_| view.spec(&id))
-    })?;
+    // The refusal names the loops that there are.
+    let spec = console.shared.view(|view| view.has(&id).map(|()| view.spec(&id)))?;
     let text = spec.map_or_else(String::new, |applied| to_yaml(&applied.spec));
     Ok(([(header::CONTENT_TYPE, "application/yaml; charset=utf-8")], text))
 }
 
-/// Rows may be refused before their loop has a spec, so an unknown loop has an empty list.
-pub(crate) async fn quarantine(
-    State(console): Asked,
-    Path(name): Path<String>,
-    Query(Limit { limit }): Query<Limit>,
-) -> Answer<QuarantineAnswer> {
-    let id = loop_id(&name)?;
-    Ok(Json(console.shared.quarantine(|q| q.of(&id, limit))))
-}
-
-pub(crate) async fn quarantined(
-    State(console): Asked,
-    Path((name, row)): Path<(String, String)>,
-) -> Answer<QuarantineRecord> {
-    let id = loop_id(&name)?;
-    let found = console.shared.quarantine(|q| q.find(&id, &row));
-    found.map(Json).ok_or_else(|| {
-        let remedy = format!("see `tidemill quarantine list {id}`; only the newest rows are kept here");
-        Failure::new(ErrorKind::NotFound, format!("no refused row \"{row}\" is known in {id}"), remedy)
-    })
+pub(crate) async fn openapi() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/json")], OPENAPI)
 }

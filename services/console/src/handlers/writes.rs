@@ -140,6 +140,12 @@ async fn turn(console: &Console) -> Result<MutexGuard<'_, ()>, Failure> {
 
 fn done(id: &LoopId, kind: &CommandKind) -> String {
     match kind {
+        CommandKind::Approve { version } => format!("{version} was approved for {id}"),
+        CommandKind::Freeze => format!("{id} is frozen: no turn starts, and no traffic moves, also not back"),
+        CommandKind::Pin { version: Some(version) } => format!("{id} was asked to stay with {version}"),
+        CommandKind::Pin { version: None } => format!("{id} was asked to stay with its champion"),
+        CommandKind::Reject { version } => format!("{version} was rejected for {id}"),
+        CommandKind::Unpin => format!("{id} is not pinned any more"),
         CommandKind::Pause => format!("{id} is paused: no turn starts, and no traffic moves but back"),
         CommandKind::Resume => format!("{id} goes on"),
         CommandKind::Retrain => format!("{id} was asked for a turn"),

@@ -1,15 +1,23 @@
 //! What people ask.
 
-use tidemill_domain::PredictionId;
-use tidemill_events::sample::Quarantined;
-use tidemill_events::{Event, Partition, Topic};
-
 use super::scene::Scene;
 
 #[tokio::test]
 async fn every_list_of_a_new_loop_is_empty() {
     let scene = Scene::with_loop().await;
-    for list in ["turns", "trials", "windows", "alerts", "rollouts", "segments"] {
+    for list in [
+        "alerts",
+        "commands",
+        "datasets",
+        "leaderboard",
+        "rollouts",
+        "segments",
+        "trials",
+        "triggers",
+        "turns",
+        "verdicts",
+        "windows",
+    ] {
         let (status, body) = scene.get(&format!("/v1/loops/tides/{list}?limit=5")).await;
         assert_eq!(
             (status, body["total"].as_u64(), body["gone"].as_u64()),
@@ -65,20 +73,74 @@ async fn the_spec_in_force_is_given_as_a_loop_file() {
 
 #[tokio::test]
 async fn refused_rows_are_listed_and_found() {
-    let scene = Scene::with_loop().await;
-    let row = Quarantined {
-        prediction_id: Some(PredictionId::new("p/1")),
-        payload: "{}".into(),
-        reasons: vec!["\"moon\" is 7, less is expected".into()],
-        labelled: false,
-    };
-    scene.write(Topic::Quarantine(Partition(0)), Event::Quarantined(row));
+    let scene = Scene::with_story().await;
     let (status, body) = scene.get("/v1/loops/tides/quarantine?limit=1").await;
     assert_eq!(
-        (status, body["total"].as_u64(), body["rows"][0]["prediction_id"].as_str()),
-        (200, Some(1), Some("p/1"))
+        (status, body["total"].as_u64(), body["rows"][0]["prediction_id"].as_str(), body["next"].as_str()),
+        (200, Some(5), Some("p/13"), Some("13"))
     );
-    assert_eq!(body["kinds"]["\"moon\" is …, less is expected"].as_u64(), Some(1));
-    let (status, body) = scene.get("/v1/loops/tides/quarantine/p%2F1").await;
-    assert_eq!((status, body["payload"].as_str()), (200, Some("{}")));
+    assert_eq!(body["kinds"]["\"moon\" is …, less is expected"].as_u64(), Some(5));
+    let (status, body) = scene.get("/v1/loops/tides/quarantine/p%2F8").await;
+    assert_eq!((status, body["sequence"].as_u64(), body["labelled"].as_bool()), (200, Some(8), Some(true)));
+    let (_, by_place) = scene.get("/v1/loops/tides/quarantine/8").await;
+    assert_eq!(body, by_place);
+}
+
+#[tokio::test]
+async fn trials_are_filtered_and_sorted() {
+    let scene = Scene::with_story().await;
+    for (query, expected) in [
+        ("limit=2", vec!["tides-3-refit-1", "tides-3-003"]),
+        ("turn=1", vec!["tides-1-refit-1", "tides-1-003", "tides-1-002", "tides-1-001"]),
+        ("turn=tides-1&algorithm=mlp", vec!["tides-1-003"]),
+        ("turn=1&sort=score&limit=2", vec!["tides-1-001", "tides-1-002"]),
+        ("turn=2&sort=cost&limit=2", vec!["tides-2-002", "tides-2-refit-1"]),
+        ("state=failed", vec!["tides-3-003", "tides-2-003", "tides-1-003"]),
+        ("purpose=refit&sort=score", vec!["tides-3-refit-1", "tides-2-refit-1", "tides-1-refit-1"]),
+    ] {
+        let (_, page) = scene.get(&format!("/v1/loops/tides/trials?{query}")).await;
+        let items = page["items"].as_array().into_iter().flatten();
+        let names: Vec<&str> = items.filter_map(|t| t["trial"].as_str()).collect();
+        assert_eq!(names, expected, "{query}");
+    }
+    let (_, refused) = scene.get("/v1/loops/tides/trials?turn=9").await;
+    assert_eq!(refused["remedy"].as_str(), Some("there is tides-1 to tides-3"));
+}
+
+#[tokio::test]
+async fn pages_together_are_the_list() {
+    let scene = Scene::with_story().await;
+    for list in [
+        "trials?sort=newest",
+        "trials?sort=score",
+        "trials?sort=cost",
+        "segments?",
+        "rollouts?",
+        "quarantine?",
+    ] {
+        let field = if list.starts_with("quarantine") { "rows" } else { "items" };
+        let (_, whole) = scene.get(&format!("/v1/loops/tides/{list}&limit=1000")).await;
+        let (mut items, mut after) = (Vec::new(), String::new());
+        loop {
+            let (status, page) = scene.get(&format!("/v1/loops/tides/{list}&limit=2{after}")).await;
+            assert_eq!((status, &page["total"]), (200, &whole["total"]), "{list}: {page}");
+            items.extend(page[field].as_array().cloned().unwrap_or_default());
+            let Some(next) = page["next"].as_str() else { break };
+            after = format!("&after={next}");
+        }
+        assert_eq!(Some(&items), whole[field].as_array(), "{list}");
+        assert!(items.len() > 2, "{list}");
+    }
+}
+
+#[tokio::test]
+async fn segments_are_those_of_the_newest_dataset() {
+    let scene = Scene::with_story().await;
+    let (_, page) = scene.get("/v1/loops/tides/segments?limit=2").await;
+    let rows: Vec<_> =
+        page["items"].as_array().into_iter().flatten().map(|s| s["first_row"].as_u64()).collect();
+    assert_eq!(
+        (rows, page["total"].as_u64(), page["gone"].as_u64()),
+        (vec![Some(150), Some(100)], Some(3), Some(0))
+    );
 }

@@ -14,7 +14,7 @@ fn command(name: &str) -> String {
 
 #[tokio::test]
 async fn a_loop_file_is_put_in_force_once() {
-    let scene = Scene::new();
+    let scene = Scene::new().await;
     let (status, first) = scene.put("/v1/loops?by=ann", LOOP).await;
     assert_eq!((status, first["version"].as_u64(), first["is_new"].as_bool()), (201, Some(1), Some(true)));
     assert!(first["event"].is_string());
@@ -37,10 +37,11 @@ async fn a_dry_run_changes_nothing() {
 
 #[tokio::test]
 async fn every_mistake_in_a_loop_file_is_answered_with_its_line() {
-    let scene = Scene::new();
+    let scene = Scene::new().await;
     let file = LOOP.replace("numeric", "nummeric") + "  monitor: { window: soon }\n";
     let (status, body) = scene.put("/v1/loops", &file).await;
     assert_eq!((status, body["error"].as_str()), (422, Some("invalid")));
+    assert_eq!(body["code"].as_str(), Some("TM-0401"));
     let lines: Vec<_> =
         body["problems"].as_array().into_iter().flatten().map(|p| p["line"].as_u64()).collect();
     assert_eq!(lines, [Some(6), Some(8)], "{body}");
@@ -98,13 +99,13 @@ async fn a_command_that_is_sent_again_is_given_once() {
 async fn what_the_log_says_is_passed_on() {
     let scene = Scene::with_loop().await;
     for (error, expected) in [
-        (LogError::Standby, 503),
-        (LogError::Unknown("slow".into()), 503),
-        (LogError::Refused("no".into()), 500),
+        (LogError::Standby, (503, "TM-0403")),
+        (LogError::Unknown("slow".into()), (503, "TM-0404")),
+        (LogError::Refused("no".into()), (500, "TM-0405")),
     ] {
         *scene.log.refuse.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
         let (status, body) = scene.post(COMMANDS, &[], &command("pause")).await;
-        assert_eq!(status, expected, "{body}");
+        assert_eq!((status, body["code"].as_str().unwrap_or_default()), expected, "{body}");
     }
     // A dry run needs no log.
     assert_eq!(scene.put("/v1/loops?dry_run=true", LOOP).await.0, 200);

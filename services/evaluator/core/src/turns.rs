@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use serde::{Deserialize, Serialize};
 use tidemill_domain::{DatasetId, LoopId, ModelVersion, TurnId};
 use tidemill_events::core::{Core, Draft};
 use tidemill_events::dataset::{Catalogue, DatasetCreated, RowRange};
@@ -12,6 +13,7 @@ use tidemill_events::envelope::Recorded;
 use tidemill_events::event::{Event, SpecApplied};
 use tidemill_events::model::Deployed;
 use tidemill_events::rollout::RouteTable;
+use tidemill_events::snapshot::{self, BadSnapshot};
 use tidemill_events::subject::{Log, Subject};
 use tidemill_events::training::{Candidate, Report};
 use tidemill_events::verdict::{EvaluationJob, Measurement, Verdict};
@@ -27,7 +29,7 @@ const MAX_CLOSED: usize = 64;
 const MAX_ATTEMPTS: u32 = 3;
 
 /// The evaluator: folds the log of all loops, wants measurements, gives verdicts.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Evaluator {
     loops: BTreeMap<LoopId, LoopState>,
     /// The place of the newest input; anything not beyond it was folded already (INV-1).
@@ -72,10 +74,19 @@ impl Core for Evaluator {
         let open = self.loops.iter().flat_map(|(id, state)| state.open.iter().map(move |o| (id, o)));
         open.filter_map(|(id, o)| Some((o.job_name(id), o.job.clone()?))).collect()
     }
+
+    fn save(&self) -> Option<Vec<u8>> {
+        snapshot::save(self)
+    }
+
+    fn load(&mut self, bytes: &[u8]) -> Result<(), BadSnapshot> {
+        *self = snapshot::load(bytes)?;
+        Ok(())
+    }
 }
 
 /// What is known of one loop.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct LoopState {
     spec: SpecApplied,
     catalogue: Catalogue,
@@ -87,7 +98,7 @@ struct LoopState {
 }
 
 /// A candidate without a verdict.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Open {
     candidate: Deployed,
     dataset: DatasetId,
@@ -134,6 +145,7 @@ impl LoopState {
             | Event::Claimed(_)
             | Event::Clean(_)
             | Event::Command(_)
+            | Event::Dead(_)
             | Event::Intake(_)
             | Event::PartWindow(_)
             | Event::Quarantined(_)

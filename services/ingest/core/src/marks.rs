@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use tidemill_domain::ModelVersion;
 use tidemill_events::model::Profile;
 use tidemill_events::rollout::RouteTable;
@@ -12,7 +13,7 @@ use tidemill_events::training::Candidate;
 const MAX_PROFILES: usize = 16;
 
 /// The training distributions of models that have traffic or may get it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Profiles {
     known: BTreeMap<ModelVersion, (u64, Profile)>,
 }

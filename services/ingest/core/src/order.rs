@@ -4,11 +4,12 @@
 //! messages, and what follows from control or time takes the next ordinals after the last message. Folding the same
 //! messages with the same control at the same places gives the same positions again.
 
+use serde::{Deserialize, Serialize};
 use tidemill_events::emit::{Emitter, Outgoing, Upto};
 use tidemill_events::{Draft, Recorded, Topic};
 
 /// The position of ingest.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Order {
     at: Upto,
 }

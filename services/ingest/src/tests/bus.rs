@@ -1,6 +1,7 @@
 //! The same on a real nats-server: ingest is killed again and again in the midst of a stream.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tidemill_bus::{Bus, BusConfig, Item, NatsServer, Provision, ReadFrom, Reader, clock, provision};
@@ -11,7 +12,6 @@ use tidemill_events::intake::{encode_label, encode_prediction};
 use tidemill_events::sample::{Mark, SampleItem};
 use tidemill_events::stream::{Role, Stream, filter};
 use tidemill_events::{Event, Log, Meta, Partition, Subject, Topic};
-use tidemill_ingest_core::Ingest;
 use tidemill_proto::{PROTOBUF, encode_predictions};
 use tidemill_service::{Context, Inputs, Source};
 use tidemill_store::Store;
@@ -19,7 +19,10 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 use crate::fixtures::{candidate, label, loop_id, prediction, rollout, spec};
+use crate::joined::Joined;
+use crate::kept::Whose;
 use crate::source::Streams;
+use crate::tallies::Tallies;
 
 const ROWS: usize = 1_200;
 const CEILING: Duration = Duration::from_secs(60);
@@ -27,7 +30,7 @@ const PARTITION: Partition = Partition(0);
 
 struct Rig {
     _server: NatsServer,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
     bus: Bus,
     n_events: u64,
 }
@@ -40,12 +43,17 @@ impl Rig {
         // Leases that are lost without being given back are free again soon.
         let wanted = Provision { lease: Duration::from_secs(1), ..Provision::default() };
         provision(&bus, &wanted).await.unwrap_or_else(|e| unreachable!("{e}"));
-        Self { _server: server, _dir: dir, bus, n_events: 0 }
+        Self { _server: server, dir, bus, n_events: 0 }
     }
 
     fn context(&self, owner: &str) -> Context {
         let store = Store::open("memory:").unwrap_or_else(|e| unreachable!("{e}"));
         Context::new(self.bus.clone(), store, 1, owner)
+    }
+
+    /// The same with a folder for what is remembered.
+    fn with_folder(&self, owner: &str) -> Context {
+        Context { local: Some(self.dir.path().join("local")), ..self.context(owner) }
     }
 
     async fn control(&mut self, name: &str, log: Log, event: Event) {
@@ -100,17 +108,20 @@ impl Rig {
     async fn audit(&self) -> BTreeMap<Subject, Vec<SampleItem>> {
         let (context, role) = (self.context("audit"), Role::ingest(PARTITION));
         let mut emitter = Emitter::new(&role.name);
-        let streams = Streams { partition: PARTITION };
+        let whose = Whose { partition: PARTITION, partitions: 1 };
+        let tallies = Tallies::register(&context.metrics);
+        let mut core = Joined::default();
+        let streams = Streams { whose, core: core.clone(), tallies, is_damaged: Arc::default() };
         let mut source =
             streams.open(&context, &role, &emitter).await.unwrap_or_else(|e| unreachable!("{e}"));
-        let mut core = Ingest::new(PARTITION, 1);
         let mut all: BTreeMap<Subject, Vec<SampleItem>> = BTreeMap::new();
         let mut out = Vec::new();
         while !source.caught_up() {
             source.hear_deadline(core.deadline());
             for input in source.next().await.unwrap_or_else(|e| unreachable!("{e}")) {
                 let drafts = core.fold(&input.event);
-                out.extend(source.emit(&mut emitter, &input.event, drafts));
+                let emitted = source.emit(&mut emitter, &input.event, drafts);
+                out.extend(emitted.unwrap_or_else(|e| unreachable!("{e}")));
             }
         }
         sleep(Duration::from_millis(50)).await;
@@ -131,7 +142,7 @@ async fn connect(url: &str) -> Bus {
 
 fn run(context: Context) -> JoinHandle<()> {
     tokio::spawn(async move {
-        crate::run(context, PARTITION).await.unwrap_or_else(|e| unreachable!("{e}"));
+        crate::run_all(context).await.unwrap_or_else(|e| unreachable!("{e}"));
     })
 }
 
@@ -166,7 +177,7 @@ async fn killed_ingest_goes_on_where_it_was() {
         rig.control(name, Log::Spec, spec(name, 1, horizon)).await;
     }
     let (mut version, mut n_kills) = (1, 0);
-    let mut running = run(rig.context("r0"));
+    let mut running = run(rig.with_folder("r0"));
     for i in 0..ROWS {
         let name = ["a", "b"][i % 2];
         let row = prediction(&format!("p{i}"), clock::now());
@@ -207,7 +218,9 @@ async fn killed_ingest_goes_on_where_it_was() {
             running.abort();
             let _ = running.await;
             n_kills += 1;
-            running = run(rig.context(&format!("r{n_kills}")));
+            // Every third one runs on a machine that has nothing, and the folder falls behind.
+            let owner = format!("r{n_kills}");
+            running = run(if n_kills % 3 == 0 { rig.context(&owner) } else { rig.with_folder(&owner) });
             sleep(Duration::from_millis(random(1_500))).await;
         }
     }

@@ -1,20 +1,21 @@
 //! Crashes at any point, without a broker: what is on the log afterwards is what one run would write that folds the same
-//! inputs at the recorded places, each item once and in the same order.
+//! inputs at the recorded places, each item once and in the same order. Some of those who take over begin with nothing, and
+//! some where an earlier one kept what it remembered.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use proptest::prelude::*;
 use tidemill_bus::Received;
-use tidemill_domain::{Span, Timestamp};
+use tidemill_domain::{Label, Span, Timestamp, Value};
 use tidemill_events::core::Core;
 use tidemill_events::emit::{Emitter, Outgoing, Upto};
 use tidemill_events::intake::IntakeItem;
 use tidemill_events::sample::{Mark, SampleItem};
 use tidemill_events::{Event, Partition, Recorded, Subject, Topic};
-use tidemill_ingest_core::Ingest;
+use tidemill_ingest_core::{InMemory, Ingest, Order, State};
 
 use crate::fixtures::{candidate, intake, label, prediction, recorded, rollout, spec};
-use crate::merge::{End, MARGIN, Merge, Step};
+use crate::merge::{End, MARGIN, Merge, Stand, Step};
 use crate::outlet::Outlet;
 use crate::places::Places;
 
@@ -28,6 +29,18 @@ struct World {
     control: Vec<Recorded>,
     samples: Vec<Recorded>,
     clock: Timestamp,
+    /// What one who was active kept on its machine.
+    kept: Option<Kept>,
+}
+
+/// What is kept: a place in the order, and how many messages there were of the rows.
+#[derive(Clone)]
+struct Kept {
+    stand: Stand,
+    order: Order,
+    state: State,
+    memory: InMemory,
+    samples: usize,
 }
 
 /// One tenure of ingest.
@@ -83,6 +96,26 @@ impl World {
         }
     }
 
+    /// Goes on from what was kept, if anything was.
+    fn resume(&self) -> Running {
+        let mut running = self.start(true);
+        let Some(Kept { mut stand, order, state, memory, samples }) = self.kept.clone() else { return running };
+        for message in &self.samples[samples..] {
+            stand.places.add(message, true);
+        }
+        running.core = Ingest::resume(Partition(0), 1, memory, state).unwrap_or_else(|e| match e {});
+        running.outlet = Outlet { order, ..Outlet::default() };
+        (running.n_intake, running.n_control) =
+            (usize::try_from(stand.intake).unwrap_or(0), usize::try_from(stand.control).unwrap_or(0));
+        running.places = stand.places.clone();
+        running.merge = Merge::resume(ROLE, stand);
+        let (read, all) = (running.n_intake as u64, running.n_intake == self.intake.len());
+        running.merge.intake.add([], read, all);
+        let (read, all) = (running.n_control as u64, running.n_control == self.control.len());
+        running.merge.control.add([], read, all);
+        running
+    }
+
     fn store(&mut self, out: Outgoing) {
         self.clock = self.clock + Span::millis(1);
         let sequence = self.samples.len() as u64 + 1;
@@ -113,7 +146,8 @@ impl Running {
             Step::Give(input, is_beyond) => {
                 let drafts = self.core.fold(&input.event);
                 let beyond = is_beyond.then(|| self.places.tail());
-                self.sending.extend(self.outlet.emit(&mut self.emitter, beyond, &input.event, drafts));
+                let out = self.outlet.emit(&mut self.emitter, beyond, &input.event, drafts);
+                self.sending.extend(out);
                 true
             }
             Step::AwaitEnds => {
@@ -130,6 +164,23 @@ impl Running {
         let mut out = Vec::new();
         self.outlet.batches.flush(&mut out);
         self.sending.extend(out);
+    }
+
+    /// Keeps what is remembered, when everything that followed from it is there.
+    fn keep(&mut self, world: &mut World) {
+        self.flush();
+        for out in std::mem::take(&mut self.sending) {
+            world.store(out);
+        }
+        let written = world.samples.iter().filter_map(|m| m.meta.upto).max().unwrap_or_default();
+        let (state, memory) = self.core.parts();
+        world.kept = Some(Kept {
+            stand: self.merge.stand(written),
+            order: self.outlet.order,
+            state: state.clone(),
+            memory: memory.clone(),
+            samples: world.samples.len(),
+        });
     }
 
     /// Everything that there is.
@@ -179,7 +230,12 @@ fn play(ops: &[(u8, u8)]) -> (World, Timestamp) {
         let id = format!("{}", x / 2 % 24);
         match op {
             0..=3 => world.send(name, intake(vec![IntakeItem::Prediction(prediction(&id, world.clock))])),
-            4..=6 => world.send(name, intake(vec![IntakeItem::Label(label(&id, world.clock))])),
+            4..=6 => {
+                // Now and then another one than before.
+                let value = Value::Number(f64::from(x % 5 / 4));
+                let label = Label { label: value, ..label(&id, world.clock) };
+                world.send(name, intake(vec![IntakeItem::Label(label)]));
+            }
             7 => {
                 version += 1;
                 if x % 4 < 2 {
@@ -206,10 +262,12 @@ fn play(ops: &[(u8, u8)]) -> (World, Timestamp) {
                     world.store(out);
                 }
             }
-            _ => running = world.start(true),
+            20 => running.keep(&mut world),
+            21 => running = world.start(true),
+            _ => running = world.resume(),
         }
     }
-    running = world.start(true);
+    running = if ops.len() % 2 == 0 { world.resume() } else { world.start(true) };
     world.clock = world.clock + Span::seconds(1);
     let at = world.clock;
     running.finish(&world);
@@ -223,7 +281,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 1_000, ..ProptestConfig::default() })]
 
     #[test]
-    fn after_crashes_the_log_is_that_of_one_run(ops in prop::collection::vec((0_u8..22, any::<u8>()), 1..300)) {
+    fn after_crashes_the_log_is_that_of_one_run(ops in prop::collection::vec((0_u8..24, any::<u8>()), 1..300)) {
         let (mut world, at) = play(&ops);
         let log = items(world.samples.iter().map(|m| (&m.subject, &m.event)));
         // One run over the same inputs, with control at the recorded places, that writes everything.

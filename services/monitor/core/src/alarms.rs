@@ -1,6 +1,7 @@
 //! Which windows are worth an alert: only those of the model that is watched, against its own past. It must not know how
 //! windows are made.
 
+use serde::{Deserialize, Serialize};
 use tidemill_domain::spec::AlertKind;
 use tidemill_domain::{Metric, ModelVersion, Timestamp};
 use tidemill_events::monitor::{Alert, AlertPolicy, AlertState, LoopWindow, WindowKind};
@@ -14,7 +15,7 @@ use crate::wording::{self, Said};
 const MAX_BASELINES: usize = 8;
 
 /// The alerts of one loop.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Alarms {
     watched: Option<ModelVersion>,
     since: Timestamp,

@@ -3,12 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
 use tidemill_domain::ModelVersion;
 use tidemill_events::model::Profile;
 use tidemill_events::rollout::RouteTable;
 
 /// The models in the order of the last route table; also those of rows that no table routes.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Answering {
     versions: BTreeSet<ModelVersion>,
     champion: Option<ModelVersion>,

@@ -4,6 +4,7 @@
 //! not its test result, which belongs to other rows. Welch's test says whether a later mean is higher by more than chance,
 //! and a least relative rise keeps long windows from making a fuss about little.
 
+use serde::{Deserialize, Serialize};
 use tidemill_stats::sketch::Moments;
 use tidemill_stats::two_sample::mean_difference;
 
@@ -17,7 +18,7 @@ const MIN_ROWS: u64 = 30;
 const MIN_RISE: f64 = 0.1;
 
 /// The losses that are compared with.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Baseline {
     losses: Moments,
     windows: u32,

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use tidemill_domain::ModelVersion;
 use tidemill_events::monitor::{PartWindow, WindowKind};
 use tidemill_events::subject::Partition;
@@ -13,7 +14,7 @@ const PATIENCE: u64 = 8;
 /// Series at most; when more appear, the one that was idle longest is given up with what had come of it.
 const MAX_SERIES: usize = 64;
 
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Waiting {
     /// The number of the next window; those before it are merged.
     next: u64,
@@ -31,7 +32,7 @@ pub(crate) struct Gathered {
 }
 
 /// The parts that wait for others.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Gather {
     touches: u64,
     series: BTreeMap<(WindowKind, Option<ModelVersion>), Waiting>,

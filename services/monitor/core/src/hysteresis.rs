@@ -1,13 +1,14 @@
 //! When an alert changes its state: one bad window makes it suspected, a second in a row detected, and two calm ones in a
 //! row clear it. It must not know what makes a window bad.
 
+use serde::{Deserialize, Serialize};
 use tidemill_events::monitor::AlertState;
 
 /// Windows in a row that it takes to be sure, of trouble as of calm.
 pub(crate) const IN_A_ROW: u32 = 2;
 
 /// One alert.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Hysteresis {
     /// Suspected, detected, or none while calm.
     raised: Option<AlertState>,

@@ -7,24 +7,26 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use tidemill_domain::LoopId;
 use tidemill_events::core::{Core, Draft, NoJob, Now};
 use tidemill_events::envelope::Recorded;
 use tidemill_events::event::Event;
+use tidemill_events::snapshot::{self, BadSnapshot};
 use tidemill_events::subject::{Partition, Subject, Topic};
 
 use crate::shed::Shed;
 use crate::stream::Stream;
 
 /// Folds `clean.<p>` into `window.<p>`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Measure {
     partition: Partition,
     now: Now,
     loops: BTreeMap<LoopId, Followed>,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Followed {
     stream: Stream,
     /// The place of the last input; what lies before it came again (INV-1).
@@ -49,6 +51,10 @@ impl Measure {
 impl Core for Measure {
     type Job = NoJob;
 
+    fn let_go(&self) -> Vec<(LoopId, &'static str, u64)> {
+        self.shed().map(|(loop_id, reason, rows)| (loop_id.clone(), reason.name(), rows)).collect()
+    }
+
     fn fold(&mut self, input: &Recorded) -> Vec<Draft> {
         let now = self.now.advance(input.time);
         let Event::Clean(items) = &input.event else { return Vec::new() };
@@ -68,5 +74,18 @@ impl Core for Measure {
         }
         let to = Subject::new(loop_id.clone(), Topic::Window(self.partition));
         windows.into_iter().map(|w| Draft::new(to.clone(), Event::PartWindow(Box::new(w)))).collect()
+    }
+
+    fn save(&self) -> Option<Vec<u8>> {
+        snapshot::save(self)
+    }
+
+    fn load(&mut self, bytes: &[u8]) -> Result<(), BadSnapshot> {
+        let state: Self = snapshot::load(bytes)?;
+        if state.partition != self.partition {
+            return Err(BadSnapshot::OtherSetup);
+        }
+        *self = state;
+        Ok(())
     }
 }

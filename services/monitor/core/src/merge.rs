@@ -5,10 +5,12 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use tidemill_domain::LoopId;
 use tidemill_events::core::{Core, Draft, NoJob};
 use tidemill_events::envelope::Recorded;
 use tidemill_events::event::Event;
+use tidemill_events::snapshot::{self, BadSnapshot};
 use tidemill_events::subject::{Log, Subject};
 
 use crate::alarms::Alarms;
@@ -18,13 +20,13 @@ use crate::shed::{Shed, ShedRows};
 use crate::whole::whole;
 
 /// Folds `window.*` into `log.window` and `log.alert`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Merge {
     partitions: usize,
     loops: BTreeMap<LoopId, Watched>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Watched {
     gather: Gather,
     alarms: Alarms,
@@ -47,6 +49,10 @@ impl Merge {
 impl Core for Merge {
     type Job = NoJob;
 
+    fn let_go(&self) -> Vec<(LoopId, &'static str, u64)> {
+        self.shed().map(|(loop_id, reason, rows)| (loop_id.clone(), reason.name(), rows)).collect()
+    }
+
     fn fold(&mut self, input: &Recorded) -> Vec<Draft> {
         let Event::PartWindow(part) = &input.event else { return Vec::new() };
         let loop_id = &input.subject.loop_id;
@@ -65,5 +71,18 @@ impl Core for Merge {
             drafts.extend(alert.map(|alert| Draft::new(to, Event::Alert(alert))));
         }
         drafts
+    }
+
+    fn save(&self) -> Option<Vec<u8>> {
+        snapshot::save(self)
+    }
+
+    fn load(&mut self, bytes: &[u8]) -> Result<(), BadSnapshot> {
+        let state: Self = snapshot::load(bytes)?;
+        if state.partitions != self.partitions {
+            return Err(BadSnapshot::OtherSetup);
+        }
+        *self = state;
+        Ok(())
     }
 }

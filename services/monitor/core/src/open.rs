@@ -1,5 +1,6 @@
 //! When a window is full, and what is summed while it is open. It must not know whose window it is.
 
+use serde::{Deserialize, Serialize};
 use tidemill_domain::spec::Window;
 use tidemill_domain::{CleanRow, Loss, Scores, Timestamp};
 use tidemill_events::model::Profile;
@@ -10,7 +11,7 @@ use tidemill_stats::sketch::Moments;
 const WORTH_CLOSING: f64 = 0.25;
 
 /// What the rows of a window are summed into.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Tally {
     Labelled { scores: Scores, loss: Moments },
     Observed(Profile),
@@ -51,7 +52,7 @@ impl Tally {
 }
 
 /// A window that is still open.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct OpenWindow {
     pub(crate) from: Timestamp,
     pub(crate) to: Timestamp,

@@ -1,6 +1,7 @@
 //! What the spec in force asks of the windows of one partition: their extent, their metric, their share of false alarms.
 //! It must not know which rows come.
 
+use serde::{Deserialize, Serialize};
 use tidemill_domain::spec::Window;
 use tidemill_domain::{ContentHash, LoopSpec, Metric, Schema, Span};
 use tidemill_events::model::{Profile, sketch_size};
@@ -16,7 +17,7 @@ const PAIRED_PARTS: u64 = 4;
 const MIN_PAIRED: u64 = 25;
 
 /// The spec, as far as it matters here.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Policy {
     schema: Schema,
     schema_hash: ContentHash,

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use tidemill_domain::ModelVersion;
 use tidemill_events::monitor::{WindowKey, WindowKind};
 
@@ -15,7 +16,7 @@ const MAX_SERIES: usize = 64;
 /// Whose windows.
 pub(crate) type Whose = (WindowKind, Option<ModelVersion>);
 
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Entry {
     next: u64,
     touched: u64,
@@ -26,7 +27,7 @@ struct Entry {
 pub(crate) type Taken = (WindowKey, OpenWindow);
 
 /// All series of a loop.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Series {
     touches: u64,
     entries: BTreeMap<Whose, Entry>,

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use tidemill_domain::spec::Window;
 use tidemill_domain::{CleanRow, ModelVersion, Scores, Timestamp};
 use tidemill_events::monitor::{AlertPolicy, Paired, PartWindow, WindowKey, WindowKind};
@@ -17,9 +18,10 @@ use crate::series::{Series, Taken, Whose};
 use crate::shed::{Shed, ShedRows};
 
 /// The rows of one loop in one partition.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Stream {
     partition: Partition,
+    #[serde(with = "tidemill_events::snapshot::shared_option")]
     policy: Option<Arc<Policy>>,
     answering: Answering,
     series: Series,

@@ -1,4 +1,4 @@
-//! Builds the log of a loop event by event, as the services would write it.
+//! Builds the log of a loop event by event, as the services would write it. The tests of the console's shell use it too.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ use tidemill_events::training::{
 use tidemill_events::verdict::{Gate, GateOutcome, Measurement, Verdict};
 use tidemill_events::{Command, CommandKind, Event, Log, Recorded, Subject};
 
-use crate::view::View;
+use super::View;
 
 /// The log of the loop `tides`, folded as it grows.
 pub(super) struct History {
@@ -117,7 +117,7 @@ impl History {
             from: Timestamp(0),
             to: Timestamp(0) + Span::seconds(self.sequence.cast_signed()),
             sources: BTreeMap::from([(tidemill_domain::LabelSource::Application, rows)]),
-            classes: tidemill_stats::sketch::Counts::default(),
+            classes: Default::default(),
         };
         self.datasets.push(created.clone());
         self.write(Log::Dataset, Event::Dataset(created));

@@ -1,14 +1,13 @@
 //! From traffic back to the trials: steps, verdict, candidate.
 
 use tidemill_domain::ModelVersion;
-use tidemill_events::CommandKind;
 use tidemill_events::rollout::RolloutStep;
 use tidemill_events::training::Purpose;
 use tidemill_events::verdict::Gate;
 
 use super::Node;
 use super::causes::alert;
-use super::text::{judgement, loss, number, numbers, outcome, percent, short, step};
+use super::text::{judgement, loss, number, numbers, outcome, percent, short};
 use crate::loops::LoopState;
 use crate::record::{CommandRecord, RolloutRecord, StepCause, TrialRecord, TrialState};
 use crate::turns::Turn;
@@ -35,8 +34,8 @@ fn step_node(record: &RolloutRecord, version: &ModelVersion) -> Node {
     let share =
         record.weights.iter().find(|w| &w.version == version).map(|w| percent(f64::from(w.weight) / 100.0));
     let label = match &record.version {
-        Some(other) if other != version => format!("champion again: {other} was {}", step(record.step)),
-        _ => step(record.step).to_owned(),
+        Some(other) if other != version => format!("champion again: {other} was {}", record.step.words()),
+        _ => record.step.words().to_owned(),
     };
     let node = Node::new(label)
         .at(&record.at)
@@ -52,12 +51,7 @@ fn step_node(record: &RolloutRecord, version: &ModelVersion) -> Node {
 }
 
 fn command(record: &CommandRecord) -> Node {
-    let name = match record.kind {
-        CommandKind::Pause => "pause",
-        CommandKind::Resume => "resume",
-        CommandKind::Retrain => "retrain",
-        CommandKind::Rollback => "rollback",
-    };
+    let name = record.kind.name();
     let reason = Some(record.reason.clone()).filter(|r| !r.is_empty());
     Node::new(format!("command: {name} by {}", record.by)).at(&record.at).with_some("because", reason)
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use tidemill_domain::{ContentHash, Loss, Metric, Timestamp};
-use tidemill_events::rollout::{Role, RolloutStep};
+use tidemill_events::rollout::Role;
 use tidemill_events::verdict::GateOutcome;
 use tidemill_stats::sequential;
 
@@ -42,22 +42,6 @@ pub(super) fn role(role: Role) -> &'static str {
         Role::Champion => "champion",
         Role::Challenger => "challenger",
         Role::Shadow => "shadow",
-    }
-}
-
-pub(super) fn step(step: RolloutStep) -> &'static str {
-    match step {
-        RolloutStep::Declined => "not taken",
-        RolloutStep::Demoted => "taken back on evidence",
-        RolloutStep::Kept => "the champion was kept",
-        RolloutStep::Paused => "paused",
-        RolloutStep::Promoted => "promoted",
-        RolloutStep::Replaced => "replaced by a newer candidate",
-        RolloutStep::Resumed => "resumed",
-        RolloutStep::RolledBack => "rolled back by a person",
-        RolloutStep::Shadowed => "in the shadow",
-        RolloutStep::StepStarted => "step started",
-        RolloutStep::Watched => "watch passed",
     }
 }
 

@@ -319,6 +319,17 @@ proptest! {
         turns.sort();
         prop_assert!(turns.windows(2).all(|w| w[0] != w[1]));
 
+        // INV-9: a core that is saved at any place and loaded into a new one goes on as if it had folded everything.
+        let (mut kept, mut whole) = (Evaluator::new(), Evaluator::new());
+        for input in &world.log {
+            prop_assert_eq!(kept.fold(input), whole.fold(input));
+            prop_assert_eq!(kept.jobs(), whole.jobs());
+            let saved = kept.save().unwrap();
+            kept = Evaluator::new();
+            kept.load(&saved).unwrap();
+            prop_assert_eq!(&kept, &whole);
+        }
+
         let mut core = Evaluator::new();
         let mut again = Vec::new();
         for (i, input) in world.log.iter().enumerate() {

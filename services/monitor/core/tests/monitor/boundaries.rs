@@ -1,11 +1,13 @@
 //! How rows are cut into batches is the broker's business and changes nothing.
 
-use proptest::prelude::{ProptestConfig, any, prop, prop_assert_eq, proptest};
+use proptest::prelude::{ProptestConfig, any, prop, prop_assert, prop_assert_eq, proptest};
 use tidemill_domain::Span;
 use tidemill_domain::spec::Window;
 use tidemill_events::monitor::PartWindow;
 use tidemill_events::rollout::Role;
 use tidemill_events::sample::{CleanItem, Mark};
+use tidemill_events::{Core, Partition};
+use tidemill_monitor_core::Measure;
 
 use crate::parcels::{CALM, Partitioned, Stream, champion, routes, spec, spec_mark};
 
@@ -62,6 +64,24 @@ proptest! {
     ) {
         let story = story(seed, &draws);
         prop_assert_eq!(windows(&story, cut, twice), windows(&story, 25, false));
+    }
+
+    #[test]
+    fn a_snapshot_goes_on_as_the_core_would(
+        seed in any::<u64>(),
+        draws in prop::collection::vec(any::<u8>(), 100..900),
+    ) {
+        let story = story(seed, &draws);
+        let (mut kept, mut whole) = (Partitioned::new(0), Partitioned::new(0));
+        for (second, batch) in (0_i64..).zip(&story) {
+            prop_assert_eq!(kept.feed(second, batch.clone()), whole.feed(second, batch.clone()));
+            let saved = kept.core.save().unwrap_or_default();
+            kept.core = Measure::new(Partition(0));
+            prop_assert!(kept.core.load(&saved).is_ok());
+            prop_assert_eq!(&kept.core, &whole.core);
+        }
+        let mut other = Measure::new(Partition(1));
+        prop_assert!(other.load(&kept.core.save().unwrap_or_default()).is_err(), "it is of another partition");
     }
 
     #[test]

@@ -1,0 +1,38 @@
+//! The tables of the view, and whether those that are there are ours.
+//!
+//! There is no way from one shape of the view to the next but to build it anew: the log is the truth, and a view that was
+//! carried over could differ from one that was built.
+
+use tidemill_domain::ContentHash;
+use tidemill_view::{Transaction, values};
+
+use super::error::SqlError;
+
+/// One set of statements for SQLite and Postgres.
+const MIGRATIONS: [&str; 1] = [include_str!("../../migrations/0001_view.sql")];
+/// Raise it when the same event makes other rows than before in the same tables.
+const FOLD: u32 = 1;
+
+/// The version of the view: a hash, so that nobody can forget to raise it.
+pub(super) fn version() -> String {
+    ContentHash::of(format!("{FOLD}\n{}", MIGRATIONS.join("\n")).as_bytes()).short().to_owned()
+}
+
+/// Whether the tables of this version are there.
+pub(super) async fn is_ours(tx: &mut Transaction) -> Result<bool, SqlError> {
+    if !tx.tables().await?.iter().any(|table| table == "view_version") {
+        return Ok(false);
+    }
+    let found = tx.one("SELECT version FROM view_version", values![]).await?;
+    Ok(found.map(|row| row.text(0)).transpose()? == Some(version()))
+}
+
+/// Drops whatever is there and makes the tables.
+pub(super) async fn make(tx: &mut Transaction) -> Result<(), SqlError> {
+    tx.drop_tables().await?;
+    for migration in MIGRATIONS {
+        tx.script(migration).await?;
+    }
+    tx.run("INSERT INTO view_version (version) VALUES ($1)", values![version()]).await?;
+    Ok(())
+}
