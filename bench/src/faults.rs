@@ -85,6 +85,7 @@ pub(crate) async fn main(arguments: Arguments) -> Result<String, BenchError> {
     for service in Service::CONTROL {
         text.push_str(&frozen(service).await?);
     }
+    text.push_str(&two_owners().await?);
     Ok(text)
 }
 
@@ -149,4 +150,14 @@ async fn frozen(service: Service) -> Result<String, BenchError> {
         frozen.gave_up_after.as_secs_f64(),
         frozen.reason
     ))
+}
+
+/// Leases are taken away from owners who go on writing.
+async fn two_owners() -> Result<String, BenchError> {
+    let options = Options { control_replicas: 2, lease: Duration::from_secs(60) };
+    let mut trial = Trial::start(Cluster::start(options).await?).await?;
+    let told = trial.two_owners().await?.into_iter();
+    Ok(told
+        .map(|(s, reason)| format!("  two owners of {}: the old one gave up: {reason}\n", s.name()))
+        .collect())
 }

@@ -89,19 +89,30 @@ impl PostgresServer {
             let log = String::from_utf8_lossy(&made.stderr).into_owned();
             return Err(ServerError::Ended { program: "initdb", status: made.status, log });
         }
-        let log = File::create(dir.path().join("log")).map_err(ServerError::Folder)?;
-        let mut postgres = command(&programs.join("postgres"), user, dir.path());
-        // What it stores need not outlive the machine.
-        for setting in ["listen_addresses=", "fsync=off", "full_page_writes=off", "shared_buffers=16MB"] {
-            postgres.args(["-c", setting]);
-        }
-        postgres.arg("-c").arg(format!("unix_socket_directories={}", dir.path().display()));
-        postgres.arg("-D").arg(dir.path().join("data")).stderr(log);
-        debug!(?postgres, "starting postgres");
-        let child = postgres.spawn().map_err(|source| ServerError::Spawn { program: "postgres", source })?;
+        let child = launch(&programs, user, dir.path())?;
         let mut server = Self { child, programs, user, dir };
         server.wait_until_it_serves().await?;
         Ok(server)
+    }
+
+    /// Stops it at once, as a crash would; what it stored stays.
+    pub fn stop(&mut self) {
+        // Not with a kill, which would leave its shared memory behind.
+        let mut stop = command(&self.programs.join("pg_ctl"), self.user, self.dir.path());
+        stop.args(["stop", "-m", "immediate", "-W", "-s", "-D"]).arg(self.dir.path().join("data"));
+        if !stop.status().is_ok_and(|status| status.success()) {
+            let _ = self.child.kill();
+        }
+        let _ = self.child.wait();
+    }
+
+    /// Starts it again after it was stopped.
+    ///
+    /// # Errors
+    /// When it does not serve.
+    pub async fn start_again(&mut self) -> Result<(), ServerError> {
+        self.child = launch(&self.programs, self.user, self.dir.path())?;
+        self.wait_until_it_serves().await
     }
 
     /// The address of its database.
@@ -137,14 +148,23 @@ impl PostgresServer {
 
 impl Drop for PostgresServer {
     fn drop(&mut self) {
-        // At once, but so that it gives its shared memory back, which a kill would leave behind.
-        let mut stop = command(&self.programs.join("pg_ctl"), self.user, self.dir.path());
-        stop.args(["stop", "-m", "immediate", "-W", "-s", "-D"]).arg(self.dir.path().join("data"));
-        if !stop.status().is_ok_and(|status| status.success()) {
-            let _ = self.child.kill();
+        if matches!(self.child.try_wait(), Ok(None)) {
+            self.stop();
         }
-        let _ = self.child.wait();
     }
+}
+
+fn launch(programs: &Path, user: Option<(u32, u32)>, dir: &Path) -> Result<Child, ServerError> {
+    let log = File::options().create(true).append(true).open(dir.join("log")).map_err(ServerError::Folder)?;
+    let mut postgres = command(&programs.join("postgres"), user, dir);
+    // What it stores need not outlive the machine.
+    for setting in ["listen_addresses=", "fsync=off", "full_page_writes=off", "shared_buffers=16MB"] {
+        postgres.args(["-c", setting]);
+    }
+    postgres.arg("-c").arg(format!("unix_socket_directories={}", dir.display()));
+    postgres.arg("-D").arg(dir.join("data")).stderr(log);
+    debug!(?postgres, "starting postgres");
+    postgres.spawn().map_err(|source| ServerError::Spawn { program: "postgres", source })
 }
 
 /// The folder of its programs: distributions keep most of them out of the PATH.

@@ -201,7 +201,8 @@ CREATE TABLE quarantine_counts (
     PRIMARY KEY (loop_id, source, kind)
 );
 
--- Which tables these are; the last thing that is made.
+-- Which tables these are, and when the stream of the loops' log was made that they tell of; the last thing that is made.
 CREATE TABLE view_version (
-    version TEXT NOT NULL PRIMARY KEY
+    version TEXT NOT NULL PRIMARY KEY,
+    log TEXT NOT NULL
 );

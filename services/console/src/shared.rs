@@ -17,11 +17,7 @@ pub struct Shared {
 
 impl Default for Shared {
     fn default() -> Self {
-        Self {
-            view: RwLock::default(),
-            folded: watch::Sender::new(0),
-            ready: watch::Sender::new(false),
-        }
+        Self { view: RwLock::default(), folded: watch::Sender::new(0), ready: watch::Sender::new(false) }
     }
 }
 

@@ -18,10 +18,11 @@ mod source;
 mod turns;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tidemill_bus::Extent;
+use tidemill_domain::Timestamp;
 use tidemill_events::Recorded;
 use tidemill_view::{Database, Transaction, values};
 use tokio::sync::watch;
@@ -42,7 +43,7 @@ pub(crate) enum Progress {
     Building(u64, u64),
     /// It reads what comes: at.
     Live(u64),
-    /// A console of another version has the view.
+    /// A console of another version, or of another log, has the view.
     Superseded,
 }
 
@@ -51,8 +52,8 @@ pub(crate) enum Progress {
 pub struct SqlView {
     db: Database,
     progress: watch::Sender<BTreeMap<Source, Progress>>,
-    /// Whether this console had the view once: it does not take it back from another version.
-    had: AtomicBool,
+    /// The log of which this console had the view last: it does not take it back from a console of another version or log.
+    had: Mutex<Option<String>>,
 }
 
 impl SqlView {
@@ -64,7 +65,7 @@ impl SqlView {
     pub fn open(place: &str, sources: &[Source]) -> Result<Self, tidemill_view::Error> {
         let waiting = |source: &Source| (*source, Progress::Waiting("the log is not read yet".to_owned()));
         let progress = sources.iter().map(waiting).collect();
-        let (db, had) = (Database::open(place)?, AtomicBool::new(false));
+        let (db, had) = (Database::open(place)?, Mutex::default());
         Ok(Self { db, progress: watch::Sender::new(progress), had })
     }
 
@@ -74,28 +75,32 @@ impl SqlView {
         self.db.shown()
     }
 
-    /// Begins to write what a source says: the position after which its events are wanted. Whatever is not a view of this
-    /// version, and of this log, is dropped.
+    /// Begins to write what a source says: the position after which its events are wanted. `loops` is when the stream of the
+    /// loops' log was made. Whatever is not a view of this version, and of this log, is dropped.
     ///
     /// # Errors
-    /// When the database does not answer, or a console of another version took the view over.
-    pub async fn begin(&self, source: Source, log: &Extent) -> Result<u64, SqlError> {
+    /// When the database does not answer, or a console of another version, or of another log, took the view over.
+    pub async fn begin(&self, source: Source, loops: Timestamp, log: &Extent) -> Result<u64, SqlError> {
         let name = source.name();
+        let of = loops.0.to_string();
         let mut tx = self.db.write().await?;
         tx.lock_tables().await?;
-        if !schema::is_ours(&mut tx).await? {
-            if self.had.load(Ordering::Relaxed) && tx.tables().await?.iter().any(|t| t == "view_version") {
+        let found = schema::found(&mut tx).await?;
+        let is_ours = |log: &str| found.as_ref().is_some_and(|f| f.0 == schema::version() && f.1 == log);
+        if !is_ours(&of) {
+            let had = self.had();
+            if found.is_some() && had.is_some_and(|had| !is_ours(&had)) {
                 return Err(SqlError::Superseded);
             }
-            info!(at = self.place(), version = schema::version(), "the view is built from the log");
-            schema::make(&mut tx).await?;
+            info!(place = self.place(), version = schema::version(), "the view is built from the log");
+            schema::make(&mut tx, &of).await?;
         }
         let made = log.created.0.to_string();
         let sql = "SELECT log, sequence FROM positions WHERE source = $1";
         let mut position = None;
         if let Some(row) = tx.one(sql, values![name.clone()]).await? {
-            let (of, sequence) = (row.text(0)?, row.count(1)?);
-            if of == made && sequence <= log.last {
+            let (known, sequence) = (row.text(0)?, row.count(1)?);
+            if known == made && sequence <= log.last {
                 position = Some(sequence);
             } else {
                 warn!(
@@ -104,7 +109,7 @@ impl SqlView {
                     last = log.last,
                     "the view is of another log, it is built anew"
                 );
-                schema::make(&mut tx).await?;
+                schema::make(&mut tx, &of).await?;
             }
         }
         // What is gone before it was read stays unknown, whether the view is new or was behind.
@@ -118,7 +123,7 @@ impl SqlView {
             .await?;
         }
         tx.commit().await?;
-        self.had.store(true, Ordering::Relaxed);
+        *self.had.lock().unwrap_or_else(PoisonError::into_inner) = Some(of);
         let at = position.unwrap_or(0);
         self.tell(source, if at >= log.last { Progress::Live(at) } else { Progress::Building(at, log.last) });
         Ok(at)
@@ -159,8 +164,9 @@ impl SqlView {
         let moved = tx
             .run(
                 "UPDATE positions SET sequence = $3, first_time = CASE WHEN first_time = 0 THEN $4 ELSE first_time END
-                 WHERE source = $1 AND sequence = $2 AND EXISTS (SELECT 1 FROM view_version WHERE version = $5)",
-                values![source.name(), after, upto, time, schema::version()],
+                 WHERE source = $1 AND sequence = $2
+                     AND EXISTS (SELECT 1 FROM view_version WHERE version = $5 AND log = $6)",
+                values![source.name(), after, upto, time, schema::version(), self.had().unwrap_or_default()],
             )
             .await?;
         if moved == 0 {
@@ -236,6 +242,10 @@ impl SqlView {
     /// Closes its connections.
     pub async fn close(&self) {
         self.db.close().await;
+    }
+
+    fn had(&self) -> Option<String> {
+        self.had.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// A transaction for questions.

@@ -10,6 +10,7 @@ use tidemill_bus::{Bus, BusConfig, NatsServer, Provision, provision};
 use tidemill_console::{ConsoleError, Options, run_on};
 use tidemill_service::Context;
 use tidemill_store::Store;
+use tidemill_view::PostgresServer;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
@@ -31,6 +32,11 @@ struct Running {
 
 impl Running {
     async fn start(server: &NatsServer, dir: &TempDir, name: &str) -> Self {
+        let view = dir.path().join(format!("{name}.db")).to_string_lossy().into_owned();
+        Self::start_with(server, dir, name, view).await
+    }
+
+    async fn start_with(server: &NatsServer, dir: &TempDir, name: &str, view_url: String) -> Self {
         let config = BusConfig { url: server.url().to_owned(), credentials: None, name: name.into() };
         let bus = Bus::connect(config).await.unwrap_or_else(|e| unreachable!("{e}"));
         let wanted = Provision { lease: Duration::from_secs(1), ..Provision::default() };
@@ -40,7 +46,6 @@ impl Running {
         let context = Context::new(bus, store, 1, name);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap_or_else(|e| unreachable!("{e}"));
         let address = listener.local_addr().unwrap_or_else(|e| unreachable!("{e}"));
-        let view_url = dir.path().join(format!("{name}.db")).to_string_lossy().into_owned();
         let options = Options { view_url, ..Options::default() };
         let task = tokio::spawn(run_on(listener, options, context.clone()));
         Self { address, context, task }
@@ -130,4 +135,34 @@ async fn of_two_consoles_one_writes_and_the_other_takes_over() {
     let (status, applied) = second.ask(Method::PUT, "/v1/loops", &file(2)).await;
     assert_eq!((status, applied["version"].as_u64()), (200, Some(2)), "{applied}");
     second.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_database_is_away_all_but_the_lists_goes_on() {
+    let dir = tempfile::tempdir().unwrap_or_else(|e| unreachable!("{e}"));
+    let server = NatsServer::start(dir.path().join("nats")).await.unwrap_or_else(|e| unreachable!("{e}"));
+    let mut postgres = PostgresServer::start().await.unwrap_or_else(|e| unreachable!("{e}"));
+    let console = Running::start_with(&server, &dir, "only", postgres.url()).await;
+    assert_eq!(console.ask(Method::PUT, "/v1/loops", &file(1)).await.0, 201);
+    let (status, specs) = console.ask(Method::GET, "/v1/loops/tides/specs", "").await;
+    assert_eq!((status, specs["total"].as_u64()), (200, Some(1)), "{specs}");
+    postgres.stop();
+    let (status, applied) = console.ask(Method::PUT, "/v1/loops", &file(2)).await;
+    assert_eq!((status, applied["version"].as_u64()), (200, Some(2)), "{applied}");
+    let (status, body) = console.ask(Method::GET, "/v1/loops/tides", "").await;
+    assert_eq!((status, body["spec"]["version"].as_u64()), (200, Some(2)));
+    let (status, refused) = console.once(&Method::GET, "/v1/loops/tides/specs", "").await;
+    assert_eq!((status, refused["error"].as_str()), (503, Some("unavailable")), "{refused}");
+    // When it is back, the view goes on by itself.
+    postgres.start_again().await.unwrap_or_else(|e| unreachable!("{e}"));
+    let ceiling = Instant::now() + Duration::from_secs(60);
+    loop {
+        let (status, specs) = console.ask(Method::GET, "/v1/loops/tides/specs", "").await;
+        if (status, specs["total"].as_u64()) == (200, Some(2)) {
+            break;
+        }
+        assert!(Instant::now() < ceiling, "{status} {specs}");
+        sleep(Duration::from_millis(50)).await;
+    }
+    console.stop().await;
 }

@@ -24,6 +24,7 @@ use tower::ServiceExt;
 
 const ROWS: Source = Source::Quarantine(Partition(0));
 const SOURCES: [Source; 2] = [Source::Loops, ROWS];
+const MADE: Timestamp = Timestamp(77);
 
 /// Nothing is written here.
 struct NoLog;
@@ -39,7 +40,7 @@ impl Log for NoLog {
 }
 
 fn extent(last: u64) -> Extent {
-    Extent { first: 1, last, created: Timestamp(77) }
+    Extent { first: 1, last, created: MADE }
 }
 
 fn open(place: &str) -> SqlView {
@@ -49,7 +50,7 @@ fn open(place: &str) -> SqlView {
 /// Reads on from where the view is, so many events at a time; how many it read.
 async fn read_on(view: &SqlView, source: Source, log: &[Recorded], batch: usize) -> usize {
     let last = log.last().map_or(0, |e| e.sequence);
-    let mut at = view.begin(source, &extent(last)).await.unwrap_or_else(|e| unreachable!("{e:?}"));
+    let mut at = view.begin(source, MADE, &extent(last)).await.unwrap_or_else(|e| unreachable!("{e:?}"));
     let left: Vec<Recorded> = log.iter().filter(|e| e.sequence > at).cloned().collect();
     for events in left.chunks(batch) {
         let upto = events.last().map_or(at, |e| e.sequence);
@@ -105,8 +106,10 @@ async fn every_answer_at(place: &str) -> Vec<(String, String)> {
     let other = open(place);
     let half = log.len() / 2;
     read_on(&view, Source::Loops, &log[..half], 3).await;
-    let at =
-        other.begin(Source::Loops, &extent(log.len() as u64)).await.unwrap_or_else(|e| unreachable!("{e:?}"));
+    let at = other
+        .begin(Source::Loops, MADE, &extent(log.len() as u64))
+        .await
+        .unwrap_or_else(|e| unreachable!("{e:?}"));
     assert_eq!(at, half as u64);
     read_on(&view, Source::Loops, &log[..half + 1], 1).await;
     let late = other.write(Source::Loops, at, at + 1, &log[half..half + 1]).await;
@@ -120,6 +123,7 @@ async fn every_answer_at(place: &str) -> Vec<(String, String)> {
     // A view of tables that are not ours, of another log, or of one that went back, is built anew.
     for spoil in [
         "UPDATE view_version SET version = 'another'",
+        "UPDATE view_version SET log = 'another'",
         "UPDATE positions SET log = 'another'",
         "UPDATE positions SET sequence = sequence + 1000000",
         "DROP TABLE view_version",
@@ -137,6 +141,16 @@ async fn every_answer_at(place: &str) -> Vec<(String, String)> {
         assert_eq!(answers(&again, &log).await, expected, "{spoil}, at {place}");
         again.close().await;
     }
+
+    // What the database will never take is passed over and counted, and keeps nothing else away.
+    let view = open(place);
+    view.drop_all().await.unwrap_or_else(|e| unreachable!("{e:?}"));
+    assert!(matches!(view.begin(Source::Loops, MADE, &extent(3)).await, Ok(0)));
+    let doubled = [&log[0], &log[0], &log[1], &log[2]].map(Clone::clone);
+    let passed_over = view.write(Source::Loops, 0, 3, &doubled).await;
+    assert!(matches!(passed_over, Ok(1)), "{passed_over:?}");
+    assert!(matches!(view.begin(Source::Loops, MADE, &extent(3)).await, Ok(3)));
+    view.close().await;
     expected
 }
 
@@ -166,11 +180,21 @@ async fn of_two_versions_the_one_that_came_last_has_the_view() {
     tx.commit().await.unwrap_or_else(|e| unreachable!("{e:?}"));
     let late = older.write(Source::Loops, 5, 6, &log[5..6]).await;
     assert!(matches!(late, Err(SqlError::Moved)), "{late:?}");
-    let again = older.begin(Source::Loops, &extent(6)).await;
+    let again = older.begin(Source::Loops, MADE, &extent(6)).await;
     assert!(matches!(again, Err(SqlError::Superseded)), "{again:?}");
     // One that starts now is the last one, whatever its version.
     let last = open(&place);
     assert_eq!(read_on(&last, Source::Loops, &log, 64).await, log.len());
+    // The same holds for the log of somebody else; but our own stream may be made anew.
+    let stranger = open(&place);
+    let theirs = Extent { first: 1, last: 6, created: Timestamp(99) };
+    assert!(matches!(stranger.begin(Source::Loops, theirs.created, &theirs).await, Ok(0)));
+    for source in SOURCES {
+        let late = last.begin(source, MADE, &extent(6)).await;
+        assert!(matches!(late, Err(SqlError::Superseded)), "{late:?}");
+    }
+    let anew = Extent { created: Timestamp(111), ..theirs };
+    assert!(matches!(stranger.begin(Source::Loops, anew.created, &anew).await, Ok(0)));
 }
 
 #[tokio::test]
@@ -218,8 +242,8 @@ async fn what_is_gone_is_said() {
     let refused: Vec<Recorded> = story::refused().into_iter().filter(|e| e.sequence >= 8).collect();
     for (source, log, first) in [(Source::Loops, &log, 11), (ROWS, &refused, 8)] {
         let last = log.last().map_or(0, |e| e.sequence);
-        let extent = Extent { first, last, created: Timestamp(77) };
-        let at = view.begin(source, &extent).await.unwrap_or_else(|e| unreachable!("{e:?}"));
+        let extent = Extent { first, last, created: MADE };
+        let at = view.begin(source, MADE, &extent).await.unwrap_or_else(|e| unreachable!("{e:?}"));
         let written = view.write(source, at, last, log).await;
         assert_eq!(written.unwrap_or_else(|e| unreachable!("{e:?}")), 0);
         view.caught_up(source);
@@ -241,7 +265,7 @@ async fn a_view_that_cannot_be_kept_says_where_and_why() {
     assert!(error.is_some_and(|e| e.contains("mysql://host/db") && e.contains("postgres://")));
     // Nobody listens there; the console starts all the same, and lists say so.
     let view = Arc::new(open("postgres://ann:secret@127.0.0.1:1/db"));
-    let failed = view.begin(Source::Loops, &extent(1)).await;
+    let failed = view.begin(Source::Loops, MADE, &extent(1)).await;
     assert!(matches!(&failed, Err(SqlError::Database(_))), "{failed:?}");
     let asked = [("", "200"), ("/why/live", "200"), ("/turns", "503"), ("/quarantine", "503")];
     for (path, expected) in asked {

@@ -11,7 +11,7 @@ use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch};
 /// How much of the files is held in memory.
 const CACHE_BYTES: u64 = 8 << 20;
 /// How much is collected before it becomes a file; up to four such lots wait for that.
-const LOT_BYTES: u64 = 3 << 20;
+const LOT_BYTES: u64 = 2 << 20;
 /// Journals at most; the least that there may be.
 const JOURNAL_BYTES: u64 = 64 << 20;
 const BLOCK_BYTES: u32 = 8 << 10;
@@ -103,7 +103,8 @@ impl Disk {
         let [known, due, about] = NAMES;
         let (known, due, about) = (open(known)?, open(due)?, open(about)?);
         let mut disk = Self { database, known, due, about, n_batches: 0 };
-        let seen = [disk.last_batch(&disk.known)?, disk.last_batch(&disk.due)?, disk.last_batch(&disk.about)?];
+        let seen =
+            [disk.last_batch(&disk.known)?, disk.last_batch(&disk.due)?, disk.last_batch(&disk.about)?];
         if seen.iter().any(|batch| *batch != seen[0]) || (seen[0].is_some() && n_found != NAMES.len()) {
             return Err(LocalError::Torn);
         }

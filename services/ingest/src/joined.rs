@@ -5,8 +5,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tidemill_domain::Timestamp;
-use tidemill_events::core::{Core, Draft, NoJob};
 use tidemill_events::Recorded;
+use tidemill_events::core::{Core, Draft, NoJob};
 use tidemill_ingest_core::Ingest;
 
 use crate::local::Local;

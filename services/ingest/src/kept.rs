@@ -187,8 +187,7 @@ pub(crate) fn recover(
 }
 
 fn open(folder: &Path) -> Result<Disk, LocalError> {
-    fs::create_dir_all(folder)
-        .map_err(|source| LocalError::Folder { path: folder.to_owned(), source })?;
+    fs::create_dir_all(folder).map_err(|source| LocalError::Folder { path: folder.to_owned(), source })?;
     Disk::open(folder)
 }
 

@@ -44,7 +44,12 @@ impl Places {
     }
 
     /// Reads what lies beyond `sequence`; what lies before it is known.
-    pub(crate) async fn read_after(self, bus: &Bus, partition: Partition, sequence: u64) -> Result<Self, Error> {
+    pub(crate) async fn read_after(
+        self,
+        bus: &Bus,
+        partition: Partition,
+        sequence: u64,
+    ) -> Result<Self, Error> {
         self.read_on(bus, partition, sequence, true).await
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tidemill_bus::{Bus, Error, Extent, Item, ReadFrom, Reader, Received, chain, clock};
+use tidemill_bus::{Bus, Error, Extent, Item, Poison, ReadFrom, Reader, Received, chain, clock};
 use tidemill_domain::Timestamp;
 use tidemill_events::emit::{Emitter, Outgoing, Upto};
 use tidemill_events::stream::{Role, Stream};
@@ -27,7 +27,7 @@ use crate::places::Places;
 use crate::tallies::{RoleTallies, Tallies};
 
 /// Messages that are decoded at once.
-const AT_ONCE: usize = 16;
+const AT_ONCE: usize = 8;
 /// How long to wait for something to read.
 const WAIT: Duration = Duration::from_millis(500);
 /// How often what is remembered goes to the disk, if it is not much.
@@ -54,6 +54,9 @@ pub(crate) struct Merged {
     control: Reader,
     merge: Merge,
     outlet: Outlet,
+    role: String,
+    /// What was read and is no event; told before anything that was read with it is given out.
+    untold: Vec<Poison>,
     /// The last position on the log when the streams were opened.
     tail: Upto,
     is_beyond: bool,
@@ -157,6 +160,8 @@ impl Inputs for Streams {
             control: Reader::open(&bus, control).await?,
             intake: Reader::open(&bus, intake).await?,
             bus,
+            role: role.name.clone(),
+            untold: Vec::new(),
             outlet: Outlet { order, ..Outlet::default() },
             is_beyond: false,
             has_news: false,
@@ -175,6 +180,7 @@ impl Inputs for Streams {
 impl Source for Merged {
     async fn next(&mut self) -> Result<Vec<Received>, Error> {
         loop {
+            self.tell().await?;
             match self.merge.step(clock::now()) {
                 Step::Give(input, is_beyond) => {
                     self.is_beyond = is_beyond;
@@ -291,20 +297,20 @@ impl Merged {
         if let Some(due) = self.outlet.batches.due() {
             wait = wait.min(due.saturating_duration_since(Instant::now()));
         }
-        let Self { intake, control, merge, metrics, .. } = self;
+        let Self { intake, control, merge, untold, .. } = self;
         let wants_intake = !merge.intake.is_full();
         let wants_control = !merge.control.is_full();
         let n_read = tokio::select! {
             items = control.next_batch(AT_ONCE, wait), if wants_control => {
                 let items = items?;
                 let n_read = items.len();
-                merge.control.add(events(items, metrics), control.next_sequence() - 1, control.caught_up());
+                merge.control.add(events(items, untold), control.next_sequence() - 1, control.caught_up());
                 n_read
             }
             items = intake.next_batch(AT_ONCE, wait), if wants_intake => {
                 let items = items?;
                 let n_read = items.len();
-                merge.intake.add(events(items, metrics), intake.next_sequence() - 1, intake.caught_up());
+                merge.intake.add(events(items, untold), intake.next_sequence() - 1, intake.caught_up());
                 n_read
             }
             else => 0,
@@ -312,13 +318,21 @@ impl Merged {
         Ok(n_read > 0)
     }
 
+    /// Writes a dead letter for each message that is no event. May be dropped while it waits: a letter is there once.
+    async fn tell(&mut self) -> Result<(), Error> {
+        while let Some(poison) = self.untold.last() {
+            if self.bus.dead_letter(&self.role, poison).await? {
+                self.metrics.events_poison.inc();
+            }
+            self.untold.pop();
+        }
+        Ok(())
+    }
+
     /// Asks the broker where the streams end.
     async fn ask(&mut self) -> Result<(), Error> {
         let as_of = (clock::now() - MARGIN).max(self.merge.heard());
-        let end = |extent: Extent| End {
-            sequence: if extent.is_empty() { 0 } else { extent.last },
-            as_of,
-        };
+        let end = |extent: Extent| End { sequence: if extent.is_empty() { 0 } else { extent.last }, as_of };
         let control = self.bus.extent(Stream::Loop).await?;
         let intake = self.bus.extent(Stream::Intake).await?;
         self.merge.control.hear(end(control));
@@ -327,11 +341,12 @@ impl Merged {
     }
 }
 
-fn events(items: Vec<Item>, metrics: &RoleMetrics) -> Vec<Received> {
+/// The events among what was read; the rest is to be told.
+fn events(items: Vec<Item>, untold: &mut Vec<Poison>) -> Vec<Received> {
     let events = items.into_iter().filter_map(|item| match item {
         Item::Event(received) => Some(*received),
-        Item::Poison(_) => {
-            metrics.events_poison.inc();
+        Item::Poison(poison) => {
+            untold.push(poison);
             None
         }
     });

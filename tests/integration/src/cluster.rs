@@ -3,6 +3,7 @@
 //!
 //! The folder stays behind when a test fails, with the output of every process.
 
+mod broker;
 mod group;
 mod port;
 mod process;
@@ -21,9 +22,11 @@ use tidemill_store::Store;
 use tokio::net::TcpStream;
 
 use crate::{HarnessError, wait};
+use broker::{answers, broker_program, url};
 use group::Group;
 use process::Program;
 
+pub use broker::BROKER;
 pub use process::Process;
 pub use service::Service;
 pub use watch::Usage;
@@ -295,39 +298,4 @@ impl Drop for Cluster {
             let _ = writeln!(std::io::stderr(), "the processes wrote into {}", folder.display());
         }
     }
-}
-
-fn url(nats: u16) -> String {
-    format!("nats://127.0.0.1:{nats}")
-}
-
-fn broker_program(root: &Path, port: u16, group: i32) -> Program {
-    let folder = root.join("nats");
-    let arguments = ["-js", "-a", "127.0.0.1", "-p", &port.to_string(), "-sd", &folder.display().to_string()];
-    Program {
-        name: "nats-server".to_owned(),
-        path: PathBuf::from("nats-server"),
-        arguments: arguments.map(str::to_owned).to_vec(),
-        folder,
-        group,
-    }
-}
-
-async fn answers(broker: &mut Process, port: u16) -> Result<(), HarnessError> {
-    let end = tokio::time::Instant::now() + READY;
-    while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_err() {
-        if let Some(status) = broker.ended() {
-            return Err(HarnessError::Ended {
-                name: "nats-server".to_owned(),
-                status,
-                log: broker.log_tail(),
-            });
-        }
-        if tokio::time::Instant::now() > end {
-            let what = format!("nats-server does not answer after {READY:?}");
-            return Err(HarnessError::NotReady { what, log: broker.log_tail() });
-        }
-        tokio::time::sleep(wait::EVERY).await;
-    }
-    Ok(())
 }

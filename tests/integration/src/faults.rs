@@ -1,6 +1,8 @@
 //! Faults at seeded moments of a turn, and what must be true after each: the turn completes, nothing is lost or doubled,
 //! routes are legal, and the predictor follows.
 
+mod owners;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
@@ -16,6 +18,8 @@ use crate::cluster::{Cluster, Service};
 use crate::ledger::Auditor;
 use crate::load::{Load, Plan, Sent};
 use crate::{HarnessError, quick, wait};
+
+pub use owners::Replaced;
 
 /// Rows of a turn: more than begin one, with those that are refused.
 pub const ROWS: usize = quick::TURN + 20;
@@ -88,17 +92,6 @@ pub struct Survived {
     pub settled_after: Duration,
     /// Rows that a predictor answered in its last moment and that are not on the log.
     pub lost: usize,
-}
-
-/// How an owner was replaced.
-#[derive(Clone, Debug)]
-pub struct Replaced {
-    /// From the freeze until another replica was live.
-    pub taken_over_after: Duration,
-    /// From the thaw until the old owner stood by.
-    pub gave_up_after: Duration,
-    /// What made it give up, in its own words.
-    pub reason: String,
 }
 
 /// A cluster whose turns are disturbed, with the books about it.
@@ -179,49 +172,6 @@ impl Trial {
         self.settle(sent, turns + 1).await?;
         let lost = at_risk.keys().filter(|id| !self.auditor.ledger.has(&self.loop_id, id)).count();
         Ok(Survived { live_after, settled_after: done.elapsed(), lost })
-    }
-
-    /// A turn during which the owner of a control service is frozen until another replica has completed the turn.
-    ///
-    /// # Errors
-    /// When nobody takes over, or the old owner does not give up.
-    pub async fn freeze_owner(&mut self, service: Service) -> Result<Replaced, HarnessError> {
-        let part = service.name();
-        let turns = self.auditor.ledger.turns();
-        let nobody = || HarnessError::Other(format!("nobody is active as {part}"));
-        let owner = self.cluster.owner(service, part).await.ok_or_else(nobody)?;
-        let load = self.load(ROWS, None)?;
-        while load.sent() < ROWS / 2 {
-            sleep(Duration::from_millis(2)).await;
-        }
-        self.cluster.replicas[owner].process.freeze()?;
-        let frozen = Instant::now();
-        self.cluster.live(service).await?;
-        let taken_over_after = frozen.elapsed();
-        let sent = load.finish().await?;
-        self.settle(sent, turns + 1).await?;
-
-        let zombie = &self.cluster.replicas[owner];
-        zombie.process.thaw()?;
-        let thawed = Instant::now();
-        let label = format!("role=\"{part}\"");
-        let gives_up = || async {
-            let fenced = self.cluster.counter(zombie, "tidemill_fenced_total", &label).await;
-            let state = self.cluster.state(zombie, part).await;
-            if fenced.unwrap_or(0.0) >= 1.0 && state.as_deref() == Some("standby") {
-                Ok(())
-            } else {
-                Err(format!("the old owner of {part} is {state:?}, fenced {fenced:?} times"))
-            }
-        };
-        wait::until(CEILING, gives_up).await.map_err(HarnessError::Other)?;
-        let gave_up_after = thawed.elapsed();
-        let log = zombie.process.log();
-        let said = log.lines().rfind(|l| l.contains("not active any more")).unwrap_or_default();
-        let reason = said.split_once("error=").map_or(said, |(_, reason)| reason).to_owned();
-        // What it wrote, if anything, is not on the log.
-        self.auditor.exact(CEILING, |_| Vec::new()).await.map_err(HarnessError::Other)?;
-        Ok(Replaced { taken_over_after, gave_up_after, reason })
     }
 
     async fn reach(&self, at: At, before: u64, load: &Load) {

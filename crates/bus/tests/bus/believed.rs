@@ -200,18 +200,23 @@ async fn progress_puts_off_the_next_delivery() {
     let config = PullConfig {
         durable_name: Some("workers".into()),
         ack_policy: AckPolicy::Explicit,
-        ack_wait: Duration::from_millis(400),
+        ack_wait: Duration::from_secs(1),
         ..PullConfig::default()
     };
     let consumer: PullConsumer = plain.stream.create_consumer(config).await.unwrap();
     let mut batch = consumer.batch().max_messages(1).expires(LONG).messages().await.unwrap();
     let message = batch.next().await.unwrap().unwrap();
-    for _ in 0..6 {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        message.ack_with(jetstream::AckKind::Progress).await.unwrap();
-    }
-    let delivered = consumer.get_info().await.unwrap().delivered.consumer_sequence;
-    assert_eq!(delivered, 1, "600 ms with progress, and nobody else got it");
+    let progress = async {
+        loop {
+            message.ack_with(jetstream::AckKind::Progress).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let for_others = tokio::select! {
+        () = progress => None,
+        pulled = pulled(&consumer, Duration::from_secs(2)) => pulled,
+    };
+    assert_eq!(for_others, None, "twice as long as `ack_wait`");
     assert_eq!(pulled(&consumer, LONG).await, Some((1, 2)), "without progress it goes out again");
 }
 
@@ -224,7 +229,6 @@ async fn a_durable_hands_its_next_owner_newer_messages_before_those_that_a_dead_
     let config = PullConfig {
         durable_name: Some("owner".into()),
         ack_policy: AckPolicy::All,
-        ack_wait: Duration::from_millis(500),
         ..PullConfig::default()
     };
     let consumer = plain.stream.create_consumer(config).await.unwrap();

@@ -169,12 +169,14 @@ fn pin(
         return Err(Refused::conflict(format!("{loop_id} has no champion to pin yet"), remedy));
     };
     let routed = state.table.routes.iter().map(|r| &r.model).chain(&state.table.previous);
-    let known = routed.map(|m| &m.model.version).any(|v| v == wanted) || state.turns.of_version(wanted).is_some();
+    let known =
+        routed.map(|m| &m.model.version).any(|v| v == wanted) || state.turns.of_version(wanted).is_some();
     if !known {
         let remedy = "name a model that was judged in this loop: see `tidemill turns`";
         return Err(Refused::conflict(format!("{loop_id} knows no model {wanted}"), remedy));
     }
-    let same = champion == Some(wanted) && state.pinned.as_ref().is_some_and(|p| p.version.as_ref() == champion);
+    let same =
+        champion == Some(wanted) && state.pinned.as_ref().is_some_and(|p| p.version.as_ref() == champion);
     Ok(same.then(|| format!("{loop_id} is pinned to {wanted} already")))
 }
 

@@ -17,8 +17,8 @@ pub enum SqlError {
     /// When another console wrote to the view meanwhile.
     #[error("another console went on with the view")]
     Moved,
-    /// When a console of another version built the view anew.
-    #[error("a console of another version built the view anew")]
+    /// When a console of another version, or of another log, built the view anew.
+    #[error("a console of another version, or of another log, built the view anew")]
     Superseded,
     /// When the question makes no sense.
     #[error("{0}")]

@@ -47,10 +47,7 @@ pub(crate) async fn run(view: Arc<SqlView>, source: Source, context: Context) ->
             }
             Trouble::Sql(SqlError::Moved) => {}
             Trouble::Sql(SqlError::Superseded) => {
-                warn!(
-                    part = name,
-                    "a console of another version built the view anew; this one leaves it alone"
-                );
+                warn!(part = name, "another console built the view anew; this one leaves it alone");
                 view.tell(source, Progress::Superseded);
                 context.health.set(&name, PartState::Standby);
                 context.stop.cancelled().await;
@@ -93,7 +90,9 @@ async fn follow_on(
     name: &str,
     backoff: &mut Backoff,
 ) -> Result<std::convert::Infallible, Trouble> {
-    let mut at = view.begin(source, &context.bus.extent(source.stream()).await?).await?;
+    let loops = context.bus.extent(Source::Loops.stream()).await?;
+    let log = context.bus.extent(source.stream()).await?;
+    let mut at = view.begin(source, loops.created, &log).await?;
     let from = ReadFrom { sequence: at + 1, ..ReadFrom::first(source.stream(), source.filter()) };
     let mut reader = Reader::open(&context.bus, from).await?;
     let (mut looked, mut is_live) = (Instant::now(), false);

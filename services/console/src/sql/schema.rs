@@ -18,21 +18,27 @@ pub(super) fn version() -> String {
     ContentHash::of(format!("{FOLD}\n{}", MIGRATIONS.join("\n")).as_bytes()).short().to_owned()
 }
 
-/// Whether the tables of this version are there.
-pub(super) async fn is_ours(tx: &mut Transaction) -> Result<bool, SqlError> {
+/// The version of the tables that are there, and the log that they tell of; nothing where there are none.
+pub(super) async fn found(tx: &mut Transaction) -> Result<Option<(String, String)>, SqlError> {
     if !tx.tables().await?.iter().any(|table| table == "view_version") {
-        return Ok(false);
+        return Ok(None);
     }
-    let found = tx.one("SELECT version FROM view_version", values![]).await?;
-    Ok(found.map(|row| row.text(0)).transpose()? == Some(version()))
+    let Some(row) = tx.one("SELECT version FROM view_version", values![]).await? else { return Ok(None) };
+    let found = row.text(0)?;
+    if found != version() {
+        // The tables of another version may have other columns.
+        return Ok(Some((found, String::new())));
+    }
+    let log = tx.one("SELECT log FROM view_version", values![]).await?.map(|row| row.text(0)).transpose()?;
+    Ok(Some((found, log.unwrap_or_default())))
 }
 
 /// Drops whatever is there and makes the tables.
-pub(super) async fn make(tx: &mut Transaction) -> Result<(), SqlError> {
+pub(super) async fn make(tx: &mut Transaction, log: &str) -> Result<(), SqlError> {
     tx.drop_tables().await?;
     for migration in MIGRATIONS {
         tx.script(migration).await?;
     }
-    tx.run("INSERT INTO view_version (version) VALUES ($1)", values![version()]).await?;
+    tx.run("INSERT INTO view_version (version, log) VALUES ($1, $2)", values![version(), log]).await?;
     Ok(())
 }

@@ -71,7 +71,8 @@ impl Memory {
     async fn see(&self, source: Source, events: &[Recorded]) {
         let last = events.last().map_or(0, |e| e.sequence);
         let extent = Extent { first: 1, last, created: Timestamp(1) };
-        let at = self.view.begin(source, &extent).await.unwrap_or_else(|e| unreachable!("{e:?}"));
+        let at =
+            self.view.begin(source, Timestamp(1), &extent).await.unwrap_or_else(|e| unreachable!("{e:?}"));
         let passed_over = self.view.write(source, at, last.max(at), events).await;
         assert_eq!(passed_over.unwrap_or_else(|e| unreachable!("{e:?}")), 0);
         self.view.caught_up(source);

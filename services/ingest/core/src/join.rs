@@ -64,12 +64,7 @@ impl<M: Memory> Ingest<M> {
     ///
     /// # Errors
     /// When the memory cannot be read.
-    pub fn resume(
-        partition: Partition,
-        partitions: u16,
-        memory: M,
-        state: State,
-    ) -> Result<Self, M::Error> {
+    pub fn resume(partition: Partition, partitions: u16, memory: M, state: State) -> Result<Self, M::Error> {
         let mut core = Self { state, ..Self::with(partition, partitions, memory) };
         core.next = core.memory.next()?.map(|due| due.at);
         Ok(core)

@@ -128,9 +128,8 @@ impl<M: Memory> Labels<'_, M> {
             tally.duplicate_labels += 1;
             return false;
         }
-        let corrects = policy == Corrections::Latest
-            && label.time >= standing.time
-            && n_before < MAX_CORRECTIONS;
+        let corrects =
+            policy == Corrections::Latest && label.time >= standing.time && n_before < MAX_CORRECTIONS;
         if corrects {
             tally.corrected += 1;
         } else {

@@ -99,7 +99,9 @@ impl World {
     /// Goes on from what was kept, if anything was.
     fn resume(&self) -> Running {
         let mut running = self.start(true);
-        let Some(Kept { mut stand, order, state, memory, samples }) = self.kept.clone() else { return running };
+        let Some(Kept { mut stand, order, state, memory, samples }) = self.kept.clone() else {
+            return running;
+        };
         for message in &self.samples[samples..] {
             stand.places.add(message, true);
         }

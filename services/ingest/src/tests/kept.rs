@@ -96,8 +96,13 @@ fn what_was_kept_is_found_again() {
     let mut core = Ingest::resume(Partition(0), 1, memory, state).unwrap_or_else(|e| unreachable!("{e}"));
     // A prediction that is known, and the label that another one waited for.
     let at = Timestamp(10_000_000);
-    assert!(core.fold(&recorded("a", 901, at, intake(vec![IntakeItem::Prediction(prediction("p7", at))]))).is_empty());
-    assert!(!core.fold(&recorded("a", 902, at, intake(vec![IntakeItem::Label(label("p400", at))]))).is_empty());
+    assert!(
+        core.fold(&recorded("a", 901, at, intake(vec![IntakeItem::Prediction(prediction("p7", at))])))
+            .is_empty()
+    );
+    assert!(
+        !core.fold(&recorded("a", 902, at, intake(vec![IntakeItem::Label(label("p400", at))]))).is_empty()
+    );
 }
 
 #[test]
@@ -128,7 +133,8 @@ fn a_folder_that_does_not_fit_is_made_anew() {
     ];
     for (what, is_damaged, whose, log, emitter) in cases {
         let (_dir, folder, _) = kept();
-        let (memory, found) = recover(&folder, is_damaged, whose, log, emitter).unwrap_or_else(|e| unreachable!("{e}"));
+        let (memory, found) =
+            recover(&folder, is_damaged, whose, log, emitter).unwrap_or_else(|e| unreachable!("{e}"));
         assert!(found.is_none(), "{what}");
         drop(memory);
         // It stays so: nothing of it is left.
@@ -136,10 +142,7 @@ fn a_folder_that_does_not_fit_is_made_anew() {
     }
     // With exactly what was seen of it, it fits.
     let (_dir, folder, _) = kept();
-    let exact = Extents {
-        intake: Extent { first: ROWS + 1, last: ROWS, ..extents().intake },
-        ..extents()
-    };
+    let exact = Extents { intake: Extent { first: ROWS + 1, last: ROWS, ..extents().intake }, ..extents() };
     assert!(recovered(&folder, &exact).1.is_some());
 }
 

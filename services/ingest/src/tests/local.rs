@@ -33,7 +33,9 @@ fn inputs(ops: &[(u8, u8, u8)]) -> Vec<(Recorded, u8)> {
         let id = format!("p{}", x / 2 % 30);
         sequence += 1;
         let input = match op {
-            0..=3 => recorded(name, sequence, now, intake(vec![IntakeItem::Prediction(prediction(&id, now))])),
+            0..=3 => {
+                recorded(name, sequence, now, intake(vec![IntakeItem::Prediction(prediction(&id, now))]))
+            }
             4..=7 => {
                 let label = Label { label: Value::Number(f64::from(x % 3)), ..label(&id, now) };
                 recorded(name, sequence, now, intake(vec![IntakeItem::Label(label)]))
@@ -74,7 +76,10 @@ fn resumed(dir: &std::path::Path, at_most: u64) -> Ingest<Local> {
     core.remembering(at_most)
 }
 
-fn fold<M: Memory>(core: &mut Ingest<M>, input: &Recorded) -> (Vec<tidemill_events::Draft>, Option<Timestamp>) {
+fn fold<M: Memory>(
+    core: &mut Ingest<M>,
+    input: &Recorded,
+) -> (Vec<tidemill_events::Draft>, Option<Timestamp>) {
     let drafts = core.fold(input);
     core.check().unwrap_or_else(|e| unreachable!("{e}"));
     (drafts, core.deadline())

@@ -55,3 +55,15 @@ async fn an_owner_that_is_frozen_longer_than_its_lease_decides_nothing_twice() {
         assert!(!replaced.reason.is_empty(), "the old owner must say why it gave up");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_owners_at_once_only_the_newer_one_is_heard() {
+    // Renewed every 18 s: the old owners do not learn in time that their leases are gone, only their writes tell them.
+    let options = Options { control_replicas: 2, lease: Duration::from_secs(60) };
+    let mut trial = trial(options).await;
+    let given_up = trial.two_owners().await.unwrap();
+    for (service, reason) in given_up {
+        // Not because its time was over: the log refused what it wrote.
+        assert!(reason.contains("with epoch"), "{}: {reason}", service.name());
+    }
+}

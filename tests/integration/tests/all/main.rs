@@ -3,6 +3,7 @@
 
 mod control;
 mod faults;
+mod hostile;
 mod same_decisions;
 mod small;
 mod whole_turn;

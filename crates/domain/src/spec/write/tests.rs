@@ -12,7 +12,8 @@ use crate::sample::LabelSource;
 use crate::schema::{Feature, FeatureKind, Schema, Target, TargetKind};
 use crate::spec::parse::parse;
 use crate::spec::{
-    AlertKind, Approval, Budget, Corrections, Evaluation, Labels, Lane, Monitor, Rollout, Training, Triggers, Window,
+    AlertKind, Approval, Budget, Corrections, Evaluation, Labels, Lane, Monitor, Rollout, Training, Triggers,
+    Window,
 };
 use crate::time::Span;
 

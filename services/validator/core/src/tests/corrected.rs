@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use tidemill_domain::{
     EventId, Feature, FeatureKind, LabelSource, PredictionId, Schema, Target, TargetKind, Value,
 };
+use tidemill_events::Meta;
 use tidemill_events::core::Content;
 use tidemill_events::event::SpecApplied;
-use tidemill_events::Meta;
 
 use super::*;
 
