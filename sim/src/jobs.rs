@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tidemill_automl_trainer_core::train;
 use tidemill_domain::{CleanRow, ContentHash, Span};
-use tidemill_evaluator_core::{measure, prior};
+use tidemill_evaluator_core::{Baseline, measure, numbered};
 use tidemill_events::core::Content;
 use tidemill_events::dataset::Located;
 use tidemill_events::training::{Measured, Report, TrialJob, TrialResult};
@@ -107,11 +107,13 @@ impl Shelf {
         Ok(match &job.champion {
             Some(champion) => {
                 let champion = find(&champion.model.artefact)?;
-                measure(job, &rows, |r| candidate.predict(&r.features), |r| champion.predict(&r.features))
+                measure(job, numbered(job, &rows), |r| candidate.predict(&r.features), |r| champion.predict(&r.features))
             }
             None => {
-                let prior = prior(job, &rows);
-                measure(job, &rows, |r| candidate.predict(&r.features), |_| prior.clone())
+                let mut baseline = Baseline::new(job);
+                numbered(job, &rows).for_each(|(number, row)| baseline.see(number, row));
+                let prior = baseline.answer();
+                measure(job, numbered(job, &rows), |r| candidate.predict(&r.features), |_| prior.clone())
             }
         })
     }

@@ -26,7 +26,7 @@ pub use segment::Unreadable;
 /// The greatest object that is read, in bytes: more can only be a mistake.
 const MAX_OBJECT: u64 = 1 << 30;
 /// How much memory decoded segments may take until old ones are forgotten, in bytes.
-const CACHE_BYTES: usize = 256 << 20;
+const CACHE_BYTES: usize = 64 << 20;
 
 /// Something that is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,7 +150,23 @@ impl Store {
     /// # Errors
     /// When a segment cannot be read or is not as large as `located` says, or when `located` does not hold all of the range.
     pub async fn rows(&self, located: &Located, range: RowRange) -> Result<Vec<CleanRow>> {
-        let mut found = Vec::new();
+        let mut rows = Vec::new();
+        self.visit(located, range, |_, row| rows.push(row.clone())).await?;
+        Ok(rows)
+    }
+
+    /// Shows exactly the rows of `range` to `see`, each with its number in dataset order, one segment in memory at a time
+    /// beside the cache.
+    ///
+    /// # Errors
+    /// As [`Store::rows`]; some of the rows may have been shown by then.
+    pub async fn visit(
+        &self,
+        located: &Located,
+        range: RowRange,
+        mut see: impl FnMut(u64, &CleanRow) + Send,
+    ) -> Result<()> {
+        let mut found = 0;
         let mut start = located.start;
         for segment in &located.segments {
             let end = start.saturating_add(segment.rows);
@@ -163,14 +179,17 @@ impl Store {
                 }
                 // Both lie within the segment, whose length is that of a vector.
                 let bounds = |row: u64| usize::try_from(row - start).unwrap_or(usize::MAX);
-                found.extend_from_slice(rows.get(bounds(from)..bounds(to)).unwrap_or_default());
+                for (number, row) in (from..to).zip(rows.get(bounds(from)..bounds(to)).unwrap_or_default()) {
+                    see(number, row);
+                    found += 1;
+                }
             }
             start = end;
         }
-        if found.len() as u64 != range.rows() {
-            return Err(Error::Range { from: range.from, to: range.to, found: found.len() as u64 });
+        if found != range.rows() {
+            return Err(Error::Range { from: range.from, to: range.to, found });
         }
-        Ok(found)
+        Ok(())
     }
 
     /// Whether it is stored; whether it is whole shows when it is read.

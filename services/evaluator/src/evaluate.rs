@@ -1,8 +1,8 @@
 //! Measures a candidate and the champion on the rows of the job, loaded from the store.
 
 use tidemill_bus::error::Cause;
-use tidemill_domain::ContentHash;
-use tidemill_evaluator_core::{measure, prior};
+use tidemill_domain::{CleanRow, ContentHash, Output};
+use tidemill_evaluator_core::{Baseline, judges, measure};
 use tidemill_events::dataset::RowRange;
 use tidemill_events::training::Report;
 use tidemill_events::verdict::{EvaluationJob, Measurement};
@@ -10,6 +10,14 @@ use tidemill_events::{Draft, Event, Log, Subject};
 use tidemill_learn::Model;
 use tidemill_service::Performer;
 use tidemill_store::Store;
+
+/// What a candidate is compared with.
+enum Opponent {
+    /// The model that answers now.
+    Champion(Box<Model>),
+    /// What is answered without any model, to every row.
+    Prior(Output),
+}
 
 /// Does the jobs of the evaluator.
 #[derive(Clone, Debug)]
@@ -31,28 +39,36 @@ impl Evaluate {
 
     async fn measure(&self, job: &EvaluationJob) -> Result<Result<Measurement, String>, Cause> {
         let end = job.located.start + job.located.segments.iter().map(|s| s.rows).sum::<u64>();
-        let rows = self.store.rows(&job.located, RowRange { from: job.located.start, to: end }).await?;
+        // Of many old rows few judge; the others are let go segment by segment.
+        let mut kept: Vec<(u64, CleanRow)> = Vec::new();
+        let mut baseline = Baseline::new(job);
+        let all = RowRange { from: job.located.start, to: end };
+        let see = |number: u64, row: &CleanRow| {
+            baseline.see(number, row);
+            if judges(job, number, row) {
+                kept.push((number, row.clone()));
+            }
+        };
+        self.store.visit(&job.located, all, see).await?;
         let candidate = match self.model(&job.candidate.model.artefact).await? {
             Ok(model) => model,
             Err(reason) => return Ok(Err(reason)),
         };
-        let champion = match &job.champion {
-            None => None,
+        let opponent = match &job.champion {
+            None => Opponent::Prior(baseline.answer()),
             Some(champion) => match self.model(&champion.model.artefact).await? {
-                Ok(model) => Some(model),
+                Ok(model) => Opponent::Champion(Box::new(model)),
                 Err(reason) => return Ok(Err(reason)),
             },
         };
         let job = job.clone();
         let measured = tokio::task::spawn_blocking(move || {
-            let answer = |row: &tidemill_domain::CleanRow| candidate.predict(&row.features);
-            match champion {
-                Some(champion) => measure(&job, &rows, answer, |row| champion.predict(&row.features)),
-                None => {
-                    let prior = prior(&job, &rows);
-                    measure(&job, &rows, answer, |_| prior.clone())
-                }
-            }
+            let rows = kept.iter().map(|(number, row)| (*number, row));
+            let answer = |row: &CleanRow| candidate.predict(&row.features);
+            measure(&job, rows, answer, |row| match &opponent {
+                Opponent::Champion(champion) => champion.predict(&row.features),
+                Opponent::Prior(answer) => answer.clone(),
+            })
         });
         Ok(Ok(measured.await?))
     }

@@ -15,7 +15,7 @@ mod rows;
 mod turns;
 
 pub use gates::{judge, without_evidence};
-pub use measure::measure;
-pub use prior::prior;
+pub use measure::{judges, measure, numbered};
+pub use prior::Baseline;
 pub use rows::{MAX_OLD_ROWS, MAX_RECENT_ROWS};
 pub use turns::Evaluator;

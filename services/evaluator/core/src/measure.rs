@@ -11,27 +11,33 @@ use tidemill_events::verdict::{Comparison, EvaluationJob, Measurement};
 /// square can still be summed.
 pub const WORST_LOSS: f64 = 1e100;
 
-/// Compares `candidate` with `champion` on `rows`, which are those of `job.located`, in order.
-///
-/// Rows in `job.recent` are all used, rows in `job.old` where they are reserved; rows without a label are passed over. For
-/// a first model the caller passes the prior as `champion`.
+/// The rows of `job.located` with their numbers in dataset order.
+pub fn numbered<'a>(job: &EvaluationJob, rows: &'a [CleanRow]) -> impl Iterator<Item = (u64, &'a CleanRow)> {
+    (job.located.start..).zip(rows)
+}
+
+/// Whether a row judges: rows in `job.recent` all do, rows in `job.old` where they are reserved, none without a label. Who
+/// reads many rows keeps only these.
 #[must_use]
-pub fn measure(
+pub fn judges(job: &EvaluationJob, number: u64, row: &CleanRow) -> bool {
+    let old = || contains(job.old, number) && is_reserved(&row.prediction_id);
+    row.label.is_some() && (contains(job.recent, number) || old())
+}
+
+/// Compares `candidate` with `champion` on those of `rows` that judge, in order. For a first model the caller passes the
+/// prior as `champion`.
+#[must_use]
+pub fn measure<'a>(
     job: &EvaluationJob,
-    rows: &[CleanRow],
+    rows: impl Iterator<Item = (u64, &'a CleanRow)>,
     candidate: impl Fn(&CleanRow) -> Output,
     champion: impl Fn(&CleanRow) -> Output,
 ) -> Measurement {
     let loss = job.metric.loss();
     let mut measured = Measurement::default();
-    for (number, row) in (job.located.start..).zip(rows) {
-        let comparison = if contains(job.recent, number) {
-            &mut measured.recent
-        } else if contains(job.old, number) && is_reserved(&row.prediction_id) {
-            &mut measured.old
-        } else {
-            continue;
-        };
+    for (number, row) in rows.filter(|(number, row)| judges(job, *number, row)) {
+        let is_recent = contains(job.recent, number);
+        let comparison = if is_recent { &mut measured.recent } else { &mut measured.old };
         if let Some(label) = &row.label {
             add(comparison, loss, &candidate(row), &champion(row), &label.value);
         }

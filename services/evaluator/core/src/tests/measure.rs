@@ -60,7 +60,7 @@ fn says(class: &str, p: f64) -> Output {
 fn recent_rows_count_all_and_old_ones_only_where_they_are_reserved() {
     let job = job((600, 700), (100, 600), 50, Metric::LogLoss);
     let rows: Vec<_> = (50..800).map(|i| row(i, text("up"))).collect();
-    let measured = measure(&job, &rows, |_| says("up", 0.9), |_| says("up", 0.8));
+    let measured = measure(&job, numbered(&job, &rows), |_| says("up", 0.9), |_| says("up", 0.8));
     let reserved = (100..600_u64).filter(|i| is_reserved(&PredictionId::new(i.to_string()))).count() as u64;
     assert!(reserved > 0);
     assert_eq!((measured.recent.rows, measured.old.rows), (100, reserved));
@@ -72,7 +72,7 @@ fn recent_rows_count_all_and_old_ones_only_where_they_are_reserved() {
 fn rows_without_a_label_are_passed_over() {
     let job = job((0, 4), (0, 0), 0, Metric::LogLoss);
     let rows = [row(0, text("up")), row(1, None), row(2, text("up")), row(3, None)];
-    assert_eq!(measure(&job, &rows, |_| says("up", 0.9), |_| says("up", 0.8)).recent.rows, 2);
+    assert_eq!(measure(&job, numbered(&job, &rows), |_| says("up", 0.9), |_| says("up", 0.8)).recent.rows, 2);
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn a_negative_flip_is_a_row_that_turned_from_right_to_wrong() {
     let job = job((0, 4), (0, 0), 0, Metric::Accuracy);
     let rows: Vec<_> = (0..4).map(|i| row(i, text(if i < 3 { "up" } else { "other" }))).collect();
     // Right to wrong on three rows, wrong to right on the last.
-    let measured = measure(&job, &rows, |_| says("up", 0.1), |_| says("up", 0.9)).recent;
+    let measured = measure(&job, numbered(&job, &rows), |_| says("up", 0.1), |_| says("up", 0.9)).recent;
     assert_eq!(measured.negative_flips, 3);
     assert_eq!(measured.difference.mean(), Some(-0.5));
     assert_eq!((measured.candidate.correct, measured.champion.correct), (1, 3));
@@ -95,7 +95,7 @@ fn an_answer_that_is_no_number_counts_as_the_worst_one() {
         "1" => says("up", 1.0),
         _ => Output::Number(1.0),
     };
-    let measured = measure(&job, &rows, broken, |_| Output::Number(3.0)).recent;
+    let measured = measure(&job, numbered(&job, &rows), broken, |_| Output::Number(3.0)).recent;
     assert_eq!((measured.rows, measured.difference.count(), measured.candidate.rows), (3, 3, 1));
     assert!(measured.difference.mean().unwrap() < -1e99);
     let text = serde_json::to_string(&measured).unwrap();
@@ -107,7 +107,7 @@ fn no_flips_are_counted_where_the_target_is_a_number() {
     let job = job((0, 3), (0, 0), 0, Metric::Mae);
     let rows: Vec<_> = (0..3).map(|i| row(i, Some(Value::Number(1.0)))).collect();
     assert_eq!(
-        measure(&job, &rows, |_| Output::Number(9.0), |_| Output::Number(1.0)).recent.negative_flips,
+        measure(&job, numbered(&job, &rows), |_| Output::Number(9.0), |_| Output::Number(1.0)).recent.negative_flips,
         0
     );
 }
@@ -121,7 +121,7 @@ proptest! {
         let job = job((from, from + recent), (from.saturating_sub(old), from), start, Metric::LogLoss);
         let located: Vec<_> = (start..start + rows).map(|i| row(i, text("up"))).collect();
         let asked = std::cell::RefCell::new(Vec::new());
-        let measured = measure(&job, &located, |r| { asked.borrow_mut().push(r.clone()); says("up", 0.5) }, |_| says("up", 0.5));
+        let measured = measure(&job, numbered(&job, &located), |r| { asked.borrow_mut().push(r.clone()); says("up", 0.5) }, |_| says("up", 0.5));
         let asked = asked.into_inner();
         prop_assert_eq!(asked.len() as u64, measured.recent.rows + measured.old.rows);
         for row in asked {
