@@ -106,6 +106,10 @@ impl Schedule {
                     let monitor = tidemill_domain::spec::Monitor { window, ..spec.monitor.clone() };
                     steps.push(Step::Apply(Box::new(LoopSpec { monitor, ..spec.clone() })));
                 }
+                // A hold that ends some rows later, if it ends.
+                5 => steps.push(Step::Command(CommandKind::Freeze)),
+                6 => steps.push(Step::Command(CommandKind::Pin { version: None })),
+                7..=9 => steps.extend([CommandKind::Resume, CommandKind::Unpin].map(Step::Command)),
                 _ => {}
             }
         }
