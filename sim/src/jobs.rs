@@ -107,7 +107,12 @@ impl Shelf {
         Ok(match &job.champion {
             Some(champion) => {
                 let champion = find(&champion.model.artefact)?;
-                measure(job, numbered(job, &rows), |r| candidate.predict(&r.features), |r| champion.predict(&r.features))
+                measure(
+                    job,
+                    numbered(job, &rows),
+                    |r| candidate.predict(&r.features),
+                    |r| champion.predict(&r.features),
+                )
             }
             None => {
                 let mut baseline = Baseline::new(job);

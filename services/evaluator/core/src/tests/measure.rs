@@ -107,7 +107,9 @@ fn no_flips_are_counted_where_the_target_is_a_number() {
     let job = job((0, 3), (0, 0), 0, Metric::Mae);
     let rows: Vec<_> = (0..3).map(|i| row(i, Some(Value::Number(1.0)))).collect();
     assert_eq!(
-        measure(&job, numbered(&job, &rows), |_| Output::Number(9.0), |_| Output::Number(1.0)).recent.negative_flips,
+        measure(&job, numbered(&job, &rows), |_| Output::Number(9.0), |_| Output::Number(1.0))
+            .recent
+            .negative_flips,
         0
     );
 }
